@@ -1,0 +1,59 @@
+#ifndef SESSION_FCGI_CMONGOC_SHIM_H
+#define SESSION_FCGI_CMONGOC_SHIM_H
+
+#include <mongoc/mongoc.h>
+
+/*
+ * Debian's bson_t is aligned to 128 bytes, more than Swift can give, so every bson_t lives on C's stack, in
+ * here. Swift hands over the bytes of a command and takes the bytes of the reply.
+ *
+ * The reply must not come from bson_new: libmongoc initializes it anew and thereby marks it as one that
+ * bson_destroy does not free.
+ */
+
+/* bson_error_t.message is a 504-element tuple in Swift. */
+static inline const char *cmongoc_error_message(const bson_error_t *error) {
+    return error->message;
+}
+
+/*
+ * Runs a command that is retried once, by the driver's rules for reads or for writes. Returns the reply, which
+ * the caller frees with bson_free, and its length. *succeeded says whether the server took the command.
+ */
+static inline uint8_t *cmongoc_command(
+    mongoc_client_t *client, const char *database, const uint8_t *command, size_t command_length, bool is_write,
+    uint32_t *reply_length, bool *succeeded, bson_error_t *error) {
+    bson_t request;
+    bson_t reply;
+    *reply_length = 0;
+    *succeeded = false;
+    if (!bson_init_static(&request, command, command_length)) {
+        bson_set_error(error, MONGOC_ERROR_BSON, MONGOC_ERROR_BSON_INVALID, "The command is not BSON.");
+        return NULL;
+    }
+    if (is_write) {
+        *succeeded = mongoc_client_write_command_with_opts(client, database, &request, NULL, &reply, error);
+    } else {
+        *succeeded = mongoc_client_read_command_with_opts(client, database, &request, NULL, NULL, &reply, error);
+    }
+    return bson_destroy_with_steal(&reply, true, reply_length);
+}
+
+/* IEEE 754 decimal128 as BSON has it: two halves, the low one first. */
+static inline bool cmongoc_decimal128_from_text(const char *text, int length, uint64_t *low, uint64_t *high) {
+    bson_decimal128_t value;
+    if (!bson_decimal128_from_string_w_len(text, length, &value)) return false;
+    *low = value.low;
+    *high = value.high;
+    return true;
+}
+
+/* `text` has room for BSON_DECIMAL128_STRING (43) bytes. */
+static inline void cmongoc_decimal128_to_text(uint64_t low, uint64_t high, char *text) {
+    bson_decimal128_t value;
+    value.low = low;
+    value.high = high;
+    bson_decimal128_to_string(&value, text);
+}
+
+#endif

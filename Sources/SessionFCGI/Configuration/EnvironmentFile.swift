@@ -1,0 +1,67 @@
+import Glibc
+import Store
+
+/// Variables from a file of `NAME=value` lines, as systemd's `EnvironmentFile` and Docker's `--env-file` read them:
+/// blank lines and those that begin with `#` are passed over, a value may stand in single or double quotes.
+struct EnvironmentFile {
+    let variables: [String: String]
+
+    init(path: String) throws(ConfigurationError) {
+        guard let bytes = readFile(path, maximumBytes: 1 << 20) else {
+            throw ConfigurationError(faults: ["--env-file: \(path) cannot be read: \(String(cString: strerror(errno)))"])
+        }
+        try self.init(text: String(decoding: bytes, as: UTF8.self), name: path)
+    }
+
+    init(text: String, name: String) throws(ConfigurationError) {
+        var variables: [String: String] = [:]
+        var faults: [String] = []
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            let line = line.trimmingWhitespace()
+            if line.isEmpty || line.hasPrefix("#") { continue }
+            let assignment = line.hasPrefix("export ") ? line.dropFirst(7).trimmingWhitespace() : line
+            guard let equals = assignment.firstIndex(of: "="), equals != assignment.startIndex else {
+                faults.append("\(name), line \(index + 1): not of the form NAME=value")
+                continue
+            }
+            let key = String(assignment[..<equals].trimmingWhitespace())
+            variables[key] = Self.unquoted(assignment[assignment.index(after: equals)...].trimmingWhitespace())
+        }
+        guard faults.isEmpty else { throw ConfigurationError(faults: faults) }
+        self.variables = variables
+    }
+
+    private static func unquoted(_ value: Substring) -> String {
+        for quote in ["\"", "'"] where value.count >= 2 && value.hasPrefix(quote) && value.hasSuffix(quote) {
+            return String(value.dropFirst().dropLast())
+        }
+        return String(value)
+    }
+}
+
+/// A small file's bytes; nil, with `errno` set, where it cannot be read or is larger.
+func readFile(_ path: String, maximumBytes: Int) -> [UInt8]? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var content: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 4096)
+    while true {
+        let count = read(descriptor, &chunk, chunk.count)
+        if count < 0 { return nil }
+        if count == 0 { return content }
+        content += chunk[..<count]
+        if content.count > maximumBytes {
+            errno = EFBIG
+            return nil
+        }
+    }
+}
+
+extension Substring {
+    func trimmingWhitespace() -> Substring {
+        var trimmed = drop(while: \.isWhitespace)
+        while trimmed.last?.isWhitespace == true { trimmed.removeLast() }
+        return trimmed
+    }
+}

@@ -1,0 +1,54 @@
+/// The value of an `If-Match` or `If-None-Match` header (RFC 9110, section 13.1).
+enum EntityTags: Equatable {
+    struct Tag: Equatable {
+        let isWeak: Bool
+        let opaque: String
+    }
+
+    case any
+    case tags([Tag])
+
+    init(_ header: String, field: String) throws(Problem) {
+        var rest = Substring(header).trimming(" \t")
+        if rest == "*" {
+            self = .any
+            return
+        }
+        var tags: [Tag] = []
+        while true {
+            let isWeak = rest.hasPrefix("W/")
+            if isWeak { rest = rest.dropFirst(2) }
+            guard rest.first == "\"", let end = rest.dropFirst().firstIndex(of: "\"") else {
+                throw Problem(400, "\(field) must be * or a list of entity tags in double quotes.", field: field)
+            }
+            tags.append(Tag(isWeak: isWeak, opaque: String(rest[rest.index(after: rest.startIndex)..<end])))
+            rest = rest[rest.index(after: end)...].trimming(" \t")
+            if rest.isEmpty { break }
+            guard rest.first == "," else {
+                throw Problem(400, "\(field) must be * or a list of entity tags in double quotes.", field: field)
+            }
+            rest = rest.dropFirst().trimming(" \t")
+        }
+        self = .tags(tags)
+    }
+
+    /// The tags that can match in the strong comparison, which `If-Match` asks for.
+    var strong: [String] {
+        guard case .tags(let tags) = self else { return [] }
+        return tags.filter { !$0.isWeak }.map(\.opaque)
+    }
+
+    /// Whether a tag matches in the weak comparison, which `If-None-Match` asks for.
+    func weaklyMatches(_ tag: String) -> Bool {
+        guard case .tags(let tags) = self else { return true }
+        return tags.contains { $0.opaque == tag }
+    }
+}
+
+extension Substring {
+    fileprivate func trimming(_ characters: String) -> Substring {
+        var trimmed = drop { characters.contains($0) }
+        while let last = trimmed.last, characters.contains(last) { trimmed.removeLast() }
+        return trimmed
+    }
+}

@@ -1,0 +1,33 @@
+import Synchronization
+
+/// Bearer tokens (RFC 6750), replaceable while requests are being answered.
+final class TokenSet: Sendable {
+    private let tokens: Mutex<[[UInt8]]>
+
+    init(_ tokens: [String]) {
+        self.tokens = Mutex(tokens.map { Array($0.utf8) })
+    }
+
+    var isEmpty: Bool { tokens.withLock(\.isEmpty) }
+
+    func replace(with new: [String]) {
+        tokens.withLock { $0 = new.map { Array($0.utf8) } }
+    }
+
+    /// Whether an `Authorization` header carries one of the tokens. The time that it takes tells nothing of
+    /// how much of a token was right.
+    func accept(_ authorization: String?) -> Bool {
+        guard let authorization, authorization.prefix(7).lowercased() == "bearer " else { return false }
+        let offered = Array(authorization.utf8.dropFirst(7).drop { $0 == 0x20 })
+        return tokens.withLock { tokens in
+            // Every token is compared, whichever of them matches.
+            tokens.reduce(false) { accepted, token in Self.isEqual(offered, token) || accepted }
+        }
+    }
+
+    private static func isEqual(_ offered: [UInt8], _ token: [UInt8]) -> Bool {
+        var difference = UInt8(offered.count == token.count ? 0 : 1)
+        for (index, byte) in offered.enumerated() { difference |= byte ^ token[index % token.count] }
+        return difference == 0
+    }
+}

@@ -1,0 +1,54 @@
+import Glibc
+import Logging
+import Store
+import Synchronization
+
+/// Where log lines go: standard error, in whole lines. Lines of level `info` and below are gathered for a moment,
+/// so that the log of requests does not cost each of them a system call; all others are written at once.
+final class LogOutput: Sendable {
+    enum Format: String, Sendable, CaseIterable {
+        /// `2024-01-15T10:00:00.000Z info Answered a request. method=GET …`
+        case text
+        /// One JSON object a line.
+        case json
+    }
+
+    private static let gatheredBytes = 32_768
+
+    private let format: Format
+    private let clock = SystemClock()
+    private let gathered = Mutex(ByteBuffer(capacity: LogOutput.gatheredBytes))
+
+    init(format: Format) {
+        self.format = format
+    }
+
+    /// Writes a line, whose fields the closure adds.
+    func write(_ level: Logger.Level, _ message: some Collection<UInt8>, _ addFields: (inout LogLine) -> Void) {
+        var line = LogLine(level, message, at: clock.now, in: format)
+        addFields(&line)
+        line.end()
+        gathered.withLock { gathered in
+            gathered.append(line.buffer.bytes)
+            if level > .info || gathered.count >= Self.gatheredBytes { Self.flush(&gathered) }
+        }
+    }
+
+    /// Writes the lines that were gathered; to be called a few times a second.
+    func flush() {
+        gathered.withLock { Self.flush(&$0) }
+    }
+
+    private static func flush(_ gathered: inout ByteBuffer) {
+        var written = 0
+        while written < gathered.count {
+            let count = gathered.bytes.withUnsafeBytes { bytes in
+                Glibc.write(STDERR_FILENO, bytes.baseAddress! + written, bytes.count - written)
+            }
+            // A log that cannot be written has nowhere to say so.
+            if count <= 0 { break }
+            written += count
+        }
+        gathered.removeAll()
+    }
+}

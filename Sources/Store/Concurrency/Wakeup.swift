@@ -1,0 +1,52 @@
+import Glibc
+
+/// Lets a thread sleep until there is something to do or some time has passed.
+public final class Wakeup: @unchecked Sendable {
+    // POSIX mutexes and condition variables are made to be used from many threads.
+
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    private var isSignalled = false
+
+    public init() {
+        mutex = .allocate(capacity: 1)
+        mutex.initialize(to: pthread_mutex_t())
+        pthread_mutex_init(mutex, nil)
+        condition = .allocate(capacity: 1)
+        condition.initialize(to: pthread_cond_t())
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        // The time of day may be set while somebody waits.
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(condition, &attributes)
+        pthread_condattr_destroy(&attributes)
+    }
+
+    deinit {
+        pthread_cond_destroy(condition)
+        pthread_mutex_destroy(mutex)
+        condition.deallocate()
+        mutex.deallocate()
+    }
+
+    /// Ends the waits that are under way, or else the next one.
+    public func signal() {
+        pthread_mutex_lock(mutex)
+        isSignalled = true
+        pthread_cond_broadcast(condition)
+        pthread_mutex_unlock(mutex)
+    }
+
+    /// Returns when signalled, or after the timeout.
+    public func wait(for timeout: Duration) {
+        var deadline = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &deadline)
+        let nanoseconds = Int64(deadline.tv_nsec) + timeout.components.attoseconds / 1_000_000_000
+        deadline.tv_sec += Int(timeout.components.seconds + nanoseconds / 1_000_000_000)
+        deadline.tv_nsec = Int(nanoseconds % 1_000_000_000)
+        pthread_mutex_lock(mutex)
+        while !isSignalled, pthread_cond_timedwait(condition, mutex, &deadline) == 0 {}
+        isSignalled = false
+        pthread_mutex_unlock(mutex)
+    }
+}

@@ -1,0 +1,53 @@
+/// A change to one session, with a name of its own. A store that is asked to apply the same operation again,
+/// because nobody knows whether the first try arrived, applies it once.
+public struct Operation: Sendable, Equatable {
+    public enum Change: Sendable, Equatable {
+        /// `answer` is what the client was told when another store took the append: it is what a later
+        /// repetition with the same key is told, too.
+        case append([Message], key: IdempotencyKey?, answer: AppendResult?)
+        case replace([Message])
+        case delete
+    }
+
+    public let id: OperationID
+    public let session: SessionID
+    public let change: Change
+
+    public init(id: OperationID, session: SessionID, change: Change) {
+        self.id = id
+        self.session = session
+        self.change = change
+    }
+}
+
+/// 48 random bits: short enough to keep dozens of them with a session, long enough that two never meet there.
+public struct OperationID: Sendable, Hashable {
+    /// Eight characters of base64url.
+    public let token: [UInt8]
+
+    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+
+    public static func random() -> OperationID {
+        var generator = SystemRandomNumberGenerator()
+        let bits = generator.next()
+        return OperationID(token: (0..<8).map { alphabet[Int(bits >> (6 * $0) & 63)] })
+    }
+}
+
+/// What an operation has done. An operation that is given again answers as its store can tell it then.
+public enum OperationResult: Sendable, Equatable {
+    case appended(AppendResult)
+    case replaced(ReplaceResult)
+    /// Whether there was a session to delete.
+    case deleted(Bool)
+}
+
+/// A store to which operations can be given that another store has already acknowledged.
+public protocol ReplayTarget: SessionStore {
+    /// Applies an operation at most once, however often it is given, and answers as `append`, `replace` without a
+    /// condition and `delete` do. Throws what they throw.
+    func apply(_ operation: Operation) throws(StoreError) -> OperationResult
+
+    /// Asks the database for a sign of life, within about a second. Throws `.unavailable`.
+    func ping() throws(StoreError)
+}

@@ -1,0 +1,285 @@
+import Synchronization
+
+/// Sessions in this process's memory: fast, bounded, and gone with the process.
+public final class MemoryStore: SessionStore {
+    /// What happens when the store has no room for what it is given.
+    public enum WhenFull: Sendable {
+        /// The least recently updated sessions go first.
+        case evictLeastRecentlyUpdated
+        /// Writes throw `.full`.
+        case refuse
+    }
+
+    private final class Shard: Sendable {
+        let sessions = Mutex(MemoryShard())
+        /// The version of the shard's least recently updated session, to find the store's without locking all.
+        let oldestVersion = Atomic<UInt64>(.max)
+    }
+
+    private static let shardCount = 32
+
+    private let limits: StoreLimits
+    private let maxBytes: Int
+    private let whenFull: WhenFull
+    private let clock: any WallClock
+    private let shards: [Shard]
+    private let usedBytes = Atomic<Int>(0)
+    private let lastVersion = Atomic<UInt64>(0)
+
+    /// - Parameters:
+    ///   - maxBytes: the most bytes that all sessions take up together, with all that keeping them needs. A
+    ///     single session is held to a quarter of it.
+    ///   - clock: what expiry and dates are measured by.
+    public init(
+        limits: StoreLimits, maxBytes: Int, whenFull: WhenFull = .evictLeastRecentlyUpdated,
+        clock: some WallClock = SystemClock()
+    ) {
+        var limits = limits
+        limits.maxSessionBytes = min(limits.maxSessionBytes, maxBytes / 4)
+        self.limits = limits
+        self.maxBytes = maxBytes
+        self.whenFull = whenFull
+        self.clock = clock
+        shards = (0..<Self.shardCount).map { _ in Shard() }
+    }
+
+    public func create(_ id: SessionID, messages: [Message]) throws(StoreError) -> Stored<Session> {
+        do {
+            return Stored(try replace(id, messages: messages, condition: .absent).value.session, in: .memory)
+        } catch {
+            throw error == .conditionFailed ? .exists : error
+        }
+    }
+
+    public func read(_ id: SessionID, last: Int?) throws(StoreError) -> Stored<Session?> {
+        let now = clock.now
+        let entry = shard(of: id).sessions.withLock { $0[id] }
+        guard let entry, !isExpired(entry.updatedAt, at: now) else { return Stored(nil, in: .memory) }
+        return Stored(Session(entry, last: last), in: .memory)
+    }
+
+    public func replace(
+        _ id: SessionID, messages: [Message], condition: ReplaceCondition
+    ) throws(StoreError) -> Stored<ReplaceResult> {
+        let result = try update(id, adding: messages) { entry, isNew, now throws(StoreError) in
+            guard condition.holds(for: isNew ? nil : Session(entry, last: 0)) else { throw .conditionFailed }
+            entry.log = MessageLog()
+            _ = entry.log.append(messages, limits: self.limits)
+            entry.updatedAt = now
+            entry.version = self.nextVersion()
+            return ReplaceResult(session: Session(entry, last: nil), created: isNew)
+        }
+        return Stored(result, in: .memory)
+    }
+
+    public func append(
+        _ messages: [Message], to id: SessionID, key: IdempotencyKey?
+    ) throws(StoreError) -> Stored<AppendResult> {
+        let result = try update(id, adding: messages) { entry, _, now throws(StoreError) in
+            if let key, let first = try entry.answer(to: key) { return first }
+            let dropped = entry.log.append(messages, limits: self.limits)
+            entry.updatedAt = now
+            entry.version = self.nextVersion()
+            let answer = AppendResult(
+                messageCount: entry.log.count, appended: messages.count, dropped: dropped, updatedAt: now)
+            if let key { entry.remember(answer, to: key) }
+            return answer
+        }
+        return Stored(result, in: .memory)
+    }
+
+    public func delete(_ id: SessionID) throws(StoreError) -> Stored<Bool> {
+        let now = clock.now
+        let shard = shard(of: id)
+        let wasAlive = shard.sessions.withLock { sessions in
+            defer { publishOldest(of: sessions, in: shard) }
+            return remove(id, from: &sessions).map { !isExpired($0.updatedAt, at: now) } ?? false
+        }
+        return Stored(wasAlive, in: .memory)
+    }
+
+    public func cleanup(olderThanDays days: Int, dryRun: Bool) throws(StoreError) -> Stored<Int> {
+        let now = clock.now
+        let cutoff = now.advanced(bySeconds: -days * 86_400)
+        var found = 0
+        for shard in shards {
+            shard.sessions.withLock { sessions in
+                removeExpired(from: &sessions, at: now)
+                var old: [SessionID] = []
+                sessions.visitFromNewest { entry in
+                    if entry.updatedAt < cutoff { old.append(entry.id) }
+                    return true
+                }
+                found += old.count
+                if !dryRun { for id in old { remove(id, from: &sessions) } }
+                publishOldest(of: sessions, in: shard)
+            }
+        }
+        return Stored(found, in: .memory)
+    }
+
+    public func list(limit: Int, after cursor: SessionCursor?) throws(StoreError) -> Stored<SessionPage> {
+        let now = clock.now
+        var found: [SessionSummary] = []
+        for shard in shards {
+            var taken: [SessionSummary] = []
+            shard.sessions.withLock { sessions in
+                sessions.visitFromNewest { entry in
+                    // One more than a page tells whether there is a next one; behind it only equal dates matter.
+                    if taken.count > limit, entry.updatedAt < taken[taken.count - 1].updatedAt { return false }
+                    let summary = SessionSummary(entry)
+                    if !isExpired(entry.updatedAt, at: now), cursor.map(summary.isBehind) ?? true { taken.append(summary) }
+                    return true
+                }
+            }
+            found += taken
+        }
+        found.sort { $1.isBehind($0.cursor) }
+        let page = Array(found.prefix(limit))
+        return Stored(SessionPage(sessions: page, next: found.count > limit ? page.last?.cursor : nil), in: .memory)
+    }
+
+    public var status: StoreStatus {
+        let now = clock.now
+        var count = 0
+        for shard in shards {
+            count += shard.sessions.withLock { sessions in
+                removeExpired(from: &sessions, at: now)
+                publishOldest(of: sessions, in: shard)
+                return sessions.count
+            }
+        }
+        return StoreStatus(
+            kind: .memory, mongo: .notConfigured, activeSessions: count, ttlSeconds: limits.ttlSeconds,
+            isReady: whenFull == .evictLeastRecentlyUpdated || usedBytes.load(ordering: .relaxed) < maxBytes)
+    }
+
+    // MARK: Changing a session
+
+    /// Changes a living session or a new one, and then makes room for what was added. A change that throws
+    /// leaves no trace.
+    private func update<Result: Sendable>(
+        _ id: SessionID, adding messages: [Message],
+        _ body: (inout MemoryShard.Entry, _ isNew: Bool, _ now: Timestamp) throws(StoreError) -> Result
+    ) throws(StoreError) -> Result {
+        var size = 0
+        for message in messages {
+            guard message.json.count <= limits.maxSessionBytes else { throw .tooLarge(limit: limits.maxSessionBytes) }
+            size += message.json.count
+        }
+        // A log's room doubles as it grows.
+        if whenFull == .refuse, usedBytes.load(ordering: .relaxed) + 2 * size > maxBytes { throw .full }
+
+        let now = clock.now
+        let shard = shard(of: id)
+        let result = try shard.sessions.withLock { sessions throws(StoreError) in
+            defer { publishOldest(of: sessions, in: shard) }
+            removeExpired(from: &sessions, at: now)
+            // Where the clock went back, an expired session need not be at the end of the order.
+            if let updatedAt = sessions.updatedAt(of: id), isExpired(updatedAt, at: now) { remove(id, from: &sessions) }
+            let (result, growth) = try sessions.update(id, now: now) { entry, isNew throws(StoreError) in
+                try body(&entry, isNew, now)
+            }
+            usedBytes.add(growth, ordering: .relaxed)
+            return result
+        }
+        if whenFull == .evictLeastRecentlyUpdated { evict(sparing: id) }
+        return result
+    }
+
+    /// Removes the least recently updated sessions of all until the bound is kept.
+    private func evict(sparing id: SessionID) {
+        while usedBytes.load(ordering: .relaxed) > maxBytes {
+            let candidates = shards.map { (shard: $0, version: $0.oldestVersion.load(ordering: .relaxed)) }
+            guard let (shard, version) = candidates.min(by: { $0.version < $1.version }), version != .max else { return }
+            let isDone = shard.sessions.withLock { sessions in
+                defer { publishOldest(of: sessions, in: shard) }
+                guard let oldest = sessions.oldest else { return false }
+                if oldest.id == id { return true }
+                // Another thread may have been here first.
+                if oldest.version == version { remove(oldest.id, from: &sessions) }
+                return false
+            }
+            if isDone { return }
+        }
+    }
+
+    private func removeExpired(from sessions: inout MemoryShard, at now: Timestamp) {
+        while let oldest = sessions.oldest, isExpired(oldest.updatedAt, at: now) {
+            remove(oldest.id, from: &sessions)
+        }
+    }
+
+    @discardableResult
+    private func remove(_ id: SessionID, from sessions: inout MemoryShard) -> MemoryShard.Entry? {
+        guard let removed = sessions.remove(id) else { return nil }
+        usedBytes.subtract(removed.footprint, ordering: .relaxed)
+        return removed
+    }
+
+    private func isExpired(_ updatedAt: Timestamp, at now: Timestamp) -> Bool {
+        limits.ttlSeconds > 0 && updatedAt.advanced(bySeconds: limits.ttlSeconds) <= now
+    }
+
+    private func publishOldest(of sessions: MemoryShard, in shard: Shard) {
+        shard.oldestVersion.store(sessions.oldest?.version ?? .max, ordering: .relaxed)
+    }
+
+    private func nextVersion() -> UInt64 {
+        lastVersion.add(1, ordering: .relaxed).newValue
+    }
+
+    private func shard(of id: SessionID) -> Shard {
+        shards[Int(UInt(bitPattern: id.hashValue) % UInt(Self.shardCount))]
+    }
+}
+
+extension MemoryShard.Entry {
+    /// The first answer to a key, as a repetition.
+    fileprivate func answer(to key: IdempotencyKey) throws(StoreError) -> AppendResult? {
+        guard let known = keys.first(where: { $0.key.key == key.key }) else { return nil }
+        guard known.key.fingerprint == key.fingerprint else { throw .keyReused }
+        var answer = known.answer
+        answer.isReplay = true
+        return answer
+    }
+
+    fileprivate mutating func remember(_ answer: AppendResult, to key: IdempotencyKey) {
+        if keys.count >= StoreLimits.rememberedKeys { keys.removeFirst() }
+        keys.append(MemoryShard.KeyRecord(key: key, answer: answer))
+    }
+}
+
+extension Session {
+    fileprivate init(_ entry: MemoryShard.Entry, last: Int?) {
+        self.init(
+            id: entry.id, messages: entry.log.joined(last: last), messageCount: entry.log.count,
+            createdAt: entry.createdAt, updatedAt: entry.updatedAt, version: Int64(entry.version))
+    }
+}
+
+extension SessionSummary {
+    fileprivate init(_ entry: MemoryShard.Entry) {
+        self.init(
+            id: entry.id, messageCount: entry.log.count, createdAt: entry.createdAt, updatedAt: entry.updatedAt)
+    }
+
+    var cursor: SessionCursor { SessionCursor(updatedAt: updatedAt, id: id) }
+
+    func isBehind(_ cursor: SessionCursor) -> Bool {
+        updatedAt != cursor.updatedAt
+            ? updatedAt < cursor.updatedAt : id.bytes.lexicographicallyPrecedes(cursor.id.bytes)
+    }
+}
+
+extension ReplaceCondition {
+    /// Whether the session, nil where there is none, is in the state that is asked for.
+    func holds(for session: Session?) -> Bool {
+        switch self {
+        case .none: true
+        case .absent: session == nil
+        case .present: session != nil
+        case .matching(let tags): session.map { tags.contains($0.entityTag) } ?? false
+        }
+    }
+}

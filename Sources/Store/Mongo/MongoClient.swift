@@ -1,0 +1,63 @@
+import CMongoC
+
+/// A connection to MongoDB, lent to one thread at a time.
+struct MongoClient: ~Copyable {
+    /// How the driver treats a command that fails for reasons of the network: both kinds are sent once more.
+    enum Kind { case read, write }
+
+    private let handle: OpaquePointer
+
+    fileprivate init(handle: OpaquePointer) {
+        self.handle = handle
+    }
+
+    /// Runs one command. With `.write`, a findAndModify is sent again under the same transaction number after a
+    /// lost connection or primary, so that the server does it once; other writes are sent once only.
+    borrowing func command(_ command: [UInt8], on database: String, _ kind: Kind) throws(MongoError) -> BSONDocument {
+        var error = bson_error_t()
+        var length: UInt32 = 0
+        var succeeded = false
+        let reply = cmongoc_command(
+            handle, database, command, command.count, kind == .write, &length, &succeeded, &error)
+        defer { bson_free(reply) }
+        let document = BSONDocument(Array(UnsafeBufferPointer(start: reply, count: Int(length))))
+        guard succeeded else { throw MongoError(error, reply: document) }
+        guard (try? BSONReader(document.bytes, in: document.range)) != nil else {
+            throw MongoError(domain: .reply, description: "MongoDB's reply is not BSON")
+        }
+        return document
+    }
+
+    /// A client that belongs to nobody else, with a topology of its own: it looks for the server anew.
+    static func withOwn<Result>(
+        _ uri: MongoURI, timeout milliseconds: Int32,
+        _ body: (borrowing MongoClient) throws(MongoError) -> Result
+    ) throws(MongoError) -> Result {
+        var error = bson_error_t()
+        let options: MongoURI.Options = [
+            ("serverselectiontimeoutms", milliseconds), ("connecttimeoutms", milliseconds),
+            ("sockettimeoutms", milliseconds),
+        ]
+        guard
+            let handle = uri.withHandle(overriding: options, { uri in mongoc_client_new_from_uri_with_error(uri, &error) })
+        else { throw MongoError(error, reply: nil) }
+        defer { mongoc_client_destroy(handle) }
+        mongoc_client_set_error_api(handle, MONGOC_ERROR_API_VERSION_2)
+        // Whatever the address says of reads, it is the primary that this client is to look at.
+        let primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY)
+        defer { mongoc_read_prefs_destroy(primary) }
+        mongoc_client_set_read_prefs(handle, primary)
+        return try body(MongoClient(handle: handle))
+    }
+
+    /// Lends a client of a pool, and gives it back whatever happens.
+    static func withClient<Result>(
+        of pool: OpaquePointer, _ body: (borrowing MongoClient) throws(MongoError) -> Result
+    ) throws(MongoError) -> Result {
+        guard let handle = mongoc_client_pool_pop(pool) else {
+            throw MongoError(domain: .pool, description: "no connection of the pool became free in time")
+        }
+        defer { mongoc_client_pool_push(pool, handle) }
+        return try body(MongoClient(handle: handle))
+    }
+}

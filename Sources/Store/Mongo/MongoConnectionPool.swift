@@ -1,0 +1,88 @@
+import CMongoC
+import Synchronization
+
+/// The connections that requests share. Safe for concurrent use.
+///
+/// The driver's own defaults would hold a thread for half a minute to five; those here are short, unless the
+/// address sets them.
+final class MongoConnectionPool: Sendable {
+    private enum State {
+        case opening
+        case open(Handle)
+        /// The address could not be resolved; it is tried again when somebody asks, but not at once.
+        case failed(MongoError, at: ContinuousClock.Instant)
+        case closed
+    }
+
+    private static let pauseAfterFailure = Duration.seconds(1)
+
+    private let uri: MongoURI
+    private let defaults: MongoURI.Options
+    private let state = Mutex(State.opening)
+
+    /// Does no I/O: the pool is made when it is first needed.
+    init(uri: MongoURI, maxConnections: Int) {
+        self.uri = uri
+        defaults = [
+            ("serverselectiontimeoutms", 4000), ("sockettimeoutms", 3000), ("connecttimeoutms", 2000),
+            ("waitqueuetimeoutms", 2000), ("heartbeatfrequencyms", 5000),
+            ("maxpoolsize", Int32(clamping: max(1, maxConnections))),
+        ]
+    }
+
+    /// The one way to MongoDB: takes a client, lends it, and puts it back.
+    func withClient<Result>(
+        _ body: (borrowing MongoClient) throws(MongoError) -> Result
+    ) throws(MongoError) -> Result {
+        let handle = try openHandle()
+        // The handle outlives the call even when the pool is closed meanwhile.
+        return try MongoClient.withClient(of: handle.pool, body)
+    }
+
+    /// Refuses new calls. The connections go with the last call that is under way.
+    func close() {
+        let last = state.withLock { state in
+            defer { state = .closed }
+            return state
+        }
+        withExtendedLifetime(last) {}
+    }
+
+    private func openHandle() throws(MongoError) -> Handle {
+        try state.withLock { state throws(MongoError) in
+            switch state {
+            case .open(let handle): return handle
+            case .closed: throw MongoError(domain: .pool, description: "the connections are closed")
+            case .failed(let error, let time) where time.duration(to: .now) < Self.pauseAfterFailure: throw error
+            case .opening, .failed:
+                do throws(MongoError) {
+                    // Only mongodb+srv:// does I/O here; nobody could go on without its answer.
+                    let handle = try Handle(uri: uri, defaults: defaults)
+                    state = .open(handle)
+                    return handle
+                } catch {
+                    state = .failed(error, at: .now)
+                    throw error
+                }
+            }
+        }
+    }
+
+    /// Owns libmongoc's pool.
+    private final class Handle: @unchecked Sendable {
+        // libmongoc's pool locks itself; destroying it, which is not safe, waits for the last reference.
+        let pool: OpaquePointer
+
+        init(uri: MongoURI, defaults: MongoURI.Options) throws(MongoError) {
+            var error = bson_error_t()
+            guard
+                let pool = uri.withHandle(
+                    defaults: defaults, { uri in mongoc_client_pool_new_with_error(uri, &error) })
+            else { throw MongoError(error, reply: nil) }
+            mongoc_client_pool_set_error_api(pool, MONGOC_ERROR_API_VERSION_2)
+            self.pool = pool
+        }
+
+        deinit { mongoc_client_pool_destroy(pool) }
+    }
+}

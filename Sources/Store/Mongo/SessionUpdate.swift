@@ -1,0 +1,281 @@
+/// One change to a session's messages: the update that the server is to make of it, apart from how it is sent.
+///
+/// The stored document has, beside the Python service's own `_id`, `messages`, `created_at` and `updated_at`:
+/// - `seq`: how many messages were ever appended; grows with every change.
+/// - `prior`: how many messages there were before the last change, -1 where there was no session. A repeated
+///   command is answered with the document that the first one left, so that what was dropped must be in it.
+/// - `recent_keys`: the last idempotency keys, each with its first answer: `k` the key, `h` the fingerprint,
+///   `w` the token of the write, and `n`, `a`, `d`, `t` as in `AppendResult`.
+/// - `recent_ops`: the tokens of the last operations in one string, newest first.
+struct SessionUpdate {
+    enum Change {
+        case append(key: IdempotencyKey?, answer: AppendResult?)
+        /// Does nothing where there is a session.
+        case create
+        case replace
+    }
+
+    let change: Change
+    let batch: MessageBatch
+    let token: OperationID
+    /// Whether the session already has this operation is to be asked, and the token to be kept.
+    let isRecorded: Bool
+    let limits: StoreLimits
+
+    static let rememberedOperations = 64
+
+    /// Writes the stage that changes the document, whatever it holds.
+    func stage(_ writer: inout BSONWriter) {
+        guard hasGuard else {
+            writer.document("$set") { members(&$0) }
+            return
+        }
+        writer.document("$replaceWith") { writer in
+            writer.array("$cond") { arguments in
+                arguments.document { condition(&$0) }
+                arguments.string("$$ROOT")
+                arguments.document { changed(&$0) }
+            }
+        }
+    }
+
+    /// Writes what the answer needs of the document that the change leaves: never its messages.
+    func projection(_ writer: inout BSONWriter) {
+        writer.int32("_id", 0)
+        writer.raw("n", .document, SessionExpressions.messageCount)
+        writer.int32("prior", 1)
+        writer.int32("updated_at", 1)
+        if hasGuard { writer.raw("o", .document, SessionExpressions.lastOperation) }
+        switch change {
+        case .append(let key?, _):
+            writer.document("e") { writer in
+                writer.document("$filter") { writer in
+                    writer.raw("input", .document, SessionExpressions.recentKeys)
+                    writer.document("cond") { writer in
+                        writer.array("$eq") { arguments in
+                            arguments.string("$$this.k")
+                            arguments.document { $0.literal(key.key.utf8) }
+                        }
+                    }
+                }
+            }
+        case .append(nil, _): break
+        case .create, .replace:
+            writer.int32("created_at", 1)
+            writer.int32("seq", 1)
+        }
+    }
+
+    // MARK: The condition
+
+    /// Whether there are documents that the change must leave as they are.
+    private var hasGuard: Bool {
+        switch change {
+        case .append(let key, _): key != nil || isRecorded
+        case .create: true
+        case .replace: isRecorded
+        }
+    }
+
+    /// Whether the document is to stay as it is.
+    private func condition(_ writer: inout BSONWriter) {
+        if case .create = change {
+            writer.elements(SessionExpressions.exists.elements)
+            return
+        }
+        writer.array("$or") { alternatives in
+            if isRecorded {
+                alternatives.document { writer in
+                    writer.array("$gte") { arguments in
+                        arguments.document { writer in
+                            writer.array("$indexOfBytes") { arguments in
+                                arguments.raw(.document, SessionExpressions.recentOperations)
+                                arguments.string(token.token)
+                            }
+                        }
+                        arguments.int32(0)
+                    }
+                }
+            }
+            if case .append(let key?, _) = change {
+                alternatives.document { writer in
+                    writer.array("$in") { arguments in
+                        arguments.document { $0.literal(key.key.utf8) }
+                        arguments.raw(.document, SessionExpressions.keyNames)
+                    }
+                }
+            }
+        }
+    }
+
+    // MARK: The change
+
+    private func changed(_ writer: inout BSONWriter) {
+        guard case .append(.some, _) = change else {
+            writer.merging { members(&$0) }
+            return
+        }
+        // The key's entry tells how many messages there are then.
+        writer.document("$let") { writer in
+            writer.document("vars") { writer in
+                writer.document("all") { messages(&$0) }
+            }
+            writer.document("in") { writer in
+                writer.merging { members(&$0) }
+            }
+        }
+    }
+
+    private func members(_ writer: inout BSONWriter) {
+        if case .append(.some, _) = change {
+            writer.string("messages", "$$all")
+        } else {
+            writer.document("messages") { messages(&$0) }
+        }
+        writer.elements(SessionExpressions.dates)
+        writer.document("seq") { writer in
+            writer.array("$add") { terms in
+                terms.raw(.document, SessionExpressions.sequence)
+                terms.int64(Int64(sequenceStep))
+            }
+        }
+        prior(&writer)
+        if isRecorded || !isAppend {
+            writer.document("recent_ops") { recentOperations(&$0) }
+        }
+        if case .append(let key?, let answer) = change {
+            recentKeys(&writer, adding: key, answer: answer)
+        }
+    }
+
+    private var isAppend: Bool {
+        if case .append = change { true } else { false }
+    }
+
+    /// A replacement by nothing is a change, too.
+    private var sequenceStep: Int {
+        isAppend ? batch.given : max(1, batch.given)
+    }
+
+    private func prior(_ writer: inout BSONWriter) {
+        guard case .replace = change else {
+            writer.raw("prior", .document, SessionExpressions.messageCount)
+            return
+        }
+        writer.document("prior") { writer in
+            writer.array("$cond") { arguments in
+                arguments.raw(.document, SessionExpressions.exists)
+                arguments.raw(.document, SessionExpressions.messageCount)
+                arguments.int32(-1)
+            }
+        }
+    }
+
+    private func messages(_ writer: inout BSONWriter) {
+        let places = limits.maxMessages - batch.count
+        let room = limits.maxSessionBytes - batch.byteCount
+        guard isAppend, places > 0, room > 0 else {
+            writer.raw("$literal", .array, batch.array)
+            return
+        }
+        writer.array("$concatArrays") { parts in
+            parts.document { writer in
+                writer.document("$let") { writer in
+                    writer.document("vars") { writer in
+                        writer.int64("room", Int64(room))
+                        writer.document("old") { newestMessages(&$0, atMost: places) }
+                    }
+                    writer.raw("in", .document, SessionExpressions.messagesThatFit)
+                }
+            }
+            parts.document { $0.raw("$literal", .array, batch.array) }
+        }
+    }
+
+    private func newestMessages(_ writer: inout BSONWriter, atMost count: Int) {
+        writer.array("$cond") { arguments in
+            arguments.document { $0.string("$isArray", "$messages") }
+            arguments.document { writer in
+                writer.array("$slice") { arguments in
+                    arguments.string("$messages")
+                    arguments.int32(-Int32(count))
+                }
+            }
+            arguments.array { _ in }
+        }
+    }
+
+    private func recentOperations(_ writer: inout BSONWriter) {
+        writer.array("$substrBytes") { arguments in
+            arguments.document { writer in
+                writer.array("$concat") { parts in
+                    parts.string(token.token)
+                    parts.raw(.document, SessionExpressions.recentOperations)
+                }
+            }
+            arguments.int32(0)
+            arguments.int32(Int32(8 * Self.rememberedOperations))
+        }
+    }
+
+    private func recentKeys(_ writer: inout BSONWriter, adding key: IdempotencyKey, answer: AppendResult?) {
+        writer.document("recent_keys") { writer in
+            writer.array("$slice") { arguments in
+                arguments.document { writer in
+                    writer.array("$concatArrays") { parts in
+                        parts.raw(.document, SessionExpressions.recentKeys)
+                        parts.array { $0.document { entry(&$0, for: key, answer: answer) } }
+                    }
+                }
+                arguments.int32(-Int32(StoreLimits.rememberedKeys))
+            }
+        }
+    }
+
+    private func entry(_ writer: inout BSONWriter, for key: IdempotencyKey, answer: AppendResult?) {
+        writer.document("k") { $0.literal(key.key.utf8) }
+        writer.int64("h", key.fingerprint)
+        writer.string("w", token.token)
+        if let answer {
+            writer.int64("n", Int64(answer.messageCount))
+            writer.int64("a", Int64(answer.appended))
+            writer.int64("d", Int64(answer.dropped))
+            writer.date("t", answer.updatedAt)
+            return
+        }
+        writer.document("n") { $0.string("$size", "$$all") }
+        writer.int64("a", Int64(batch.given))
+        writer.document("d") { writer in
+            writer.array("$subtract") { terms in
+                terms.document { writer in
+                    writer.array("$add") { terms in
+                        terms.raw(.document, SessionExpressions.messageCount)
+                        terms.int64(Int64(batch.given))
+                    }
+                }
+                terms.document { $0.string("$size", "$$all") }
+            }
+        }
+        writer.string("t", "$$NOW")
+    }
+}
+
+extension BSONWriter {
+    /// Text that is no expression, whatever it begins with.
+    fileprivate mutating func literal(_ text: some Collection<UInt8>) {
+        string("$literal", text)
+    }
+
+    /// The document as it is, with members put into it.
+    fileprivate mutating func merging(_ members: (inout BSONWriter) -> Void) {
+        array("$mergeObjects") { parts in
+            parts.string("$$ROOT")
+            parts.document(members)
+        }
+    }
+}
+
+extension [UInt8] {
+    /// The elements of a BSON document, without its length and its end.
+    var elements: ArraySlice<UInt8> { self[4..<count - 1] }
+}
