@@ -31,6 +31,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(name: "StoreTests", dependencies: ["Store"]),
+        .testTarget(name: "SessionFCGITests", dependencies: ["SessionFCGI", "Store", "CFCGI"]),
     ],
     swiftLanguageModes: [.v6]
 )

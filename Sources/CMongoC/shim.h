@@ -22,7 +22,7 @@ static inline const char *cmongoc_error_message(const bson_error_t *error) {
  */
 static inline uint8_t *cmongoc_command(
     mongoc_client_t *client, const char *database, const uint8_t *command, size_t command_length, bool is_write,
-    uint32_t *reply_length, bool *succeeded, bson_error_t *error) {
+    bool waits_for_journal, uint32_t *reply_length, bool *succeeded, bson_error_t *error) {
     bson_t request;
     bson_t reply;
     *reply_length = 0;
@@ -32,17 +32,28 @@ static inline uint8_t *cmongoc_command(
         return NULL;
     }
     if (is_write) {
-        *succeeded = mongoc_client_write_command_with_opts(client, database, &request, NULL, &reply, error);
+        bson_t options = BSON_INITIALIZER;
+        bson_t concern;
+        if (waits_for_journal) {
+            BSON_APPEND_DOCUMENT_BEGIN(&options, "writeConcern", &concern);
+            BSON_APPEND_BOOL(&concern, "j", true);
+            bson_append_document_end(&options, &concern);
+        }
+        *succeeded = mongoc_client_write_command_with_opts(client, database, &request, &options, &reply, error);
+        bson_destroy(&options);
     } else {
         *succeeded = mongoc_client_read_command_with_opts(client, database, &request, NULL, NULL, &reply, error);
     }
     return bson_destroy_with_steal(&reply, true, reply_length);
 }
 
-/* IEEE 754 decimal128 as BSON has it: two halves, the low one first. */
-static inline bool cmongoc_decimal128_from_text(const char *text, int length, uint64_t *low, uint64_t *high) {
+/*
+ * IEEE 754 decimal128 as BSON has it: two halves, the low one first. `text` ends with a NUL: given a length
+ * instead, libbson still reads the exponent beyond it.
+ */
+static inline bool cmongoc_decimal128_from_text(const char *text, uint64_t *low, uint64_t *high) {
     bson_decimal128_t value;
-    if (!bson_decimal128_from_string_w_len(text, length, &value)) return false;
+    if (!bson_decimal128_from_string(text, &value)) return false;
     *low = value.low;
     *high = value.high;
     return true;

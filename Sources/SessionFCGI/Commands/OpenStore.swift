@@ -6,6 +6,8 @@ import Store
 struct OpenStore {
     /// Whether its calls may wait for a database.
     let blocks: Bool
+    /// How many connections to MongoDB it may open; 0 without MongoDB.
+    let connections: Int
     let store: any SessionStore
     private let closing: (Duration) -> Int
 
@@ -18,6 +20,7 @@ struct OpenStore {
         guard settings.usesMongo else {
             store = MemoryStore(limits: settings.limits, maxBytes: settings.memoryMaxBytes)
             blocks = false
+            connections = 0
             closing = { _ in 0 }
             return
         }
@@ -28,6 +31,7 @@ struct OpenStore {
         try fallback.start(on: background)
         store = fallback
         blocks = true
+        connections = mongo.maxConnections
         closing = { timeout in
             let left = fallback.close(within: timeout)
             background.join()
@@ -44,7 +48,7 @@ struct OpenStore {
         do throws(MongoURIError) {
             return try MongoStore(
                 uri: settings.mongoURI ?? "", database: settings.mongoDatabase, collection: settings.mongoCollection,
-                limits: settings.limits, maxConnections: connections, recordsOperations: settings.fallback == .memory,
+                limits: settings.limits, maxConnections: connections,
                 logger: logger)
         } catch {
             printError("MONGO_URI: \(error)")

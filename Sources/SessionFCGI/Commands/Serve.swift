@@ -66,6 +66,7 @@ struct Serve: ParsableCommand {
         let output = LogOutput(format: settings.logFormat)
         let logger = Logger(label: "session-fcgi") { _ in LineLogHandler(output: output, level: settings.logLevel) }
         let listener = try openListener()
+        if !settings.usesMongo { try claimForMemory(listener, logger) }
         let threadCount = threads ?? (settings.usesMongo ? Self.defaultThreads.mongodb : Self.defaultThreads.memory)
         let open = try OpenStore(settings, threads: threadCount, logger: logger)
         let tokens = try Tokens(settings)
@@ -82,18 +83,21 @@ struct Serve: ParsableCommand {
                 storeBlocks: open.blocks),
             logger: logger, requestLog: RequestLog(output: output, level: settings.logLevel))
         let pool = Threads()
+        let manager = ServiceManager()
         try worker.start(on: pool)
+        manager.ready("Answering with \(threadCount) threads and up to \(open.connections) connections to MongoDB")
         logger.notice(
             "Answering requests.",
             metadata: [
                 "version": "\(version)", "listen": "\(listen ?? "inherited socket")", "threads": "\(threadCount)",
-                "store": "\(settings.usesMongo ? "mongodb" : "memory")",
+                "store": "\(settings.usesMongo ? "mongodb" : "memory")", "mongodb_connections": "\(open.connections)",
             ])
 
         defer { output.flush() }
-        waitForStopSignal(worker, tokens, output, logger)
+        waitForStopSignal(worker, tokens, output, manager, logger)
+        manager.stopping("Draining")
         let deadline = ContinuousClock.now + .seconds(drainSeconds)
-        drain(worker, until: deadline, logger)
+        drain(worker, until: deadline, manager, logger)
         let left = open.close(within: max(.zero, deadline - .now))
         guard worker.load.requests == 0 else {
             logger.warning("Stopping with requests in hand.", metadata: ["requests": "\(worker.load.requests)"])
@@ -118,10 +122,29 @@ struct Serve: ParsableCommand {
         }
     }
 
+    /// Memory is one process's own: with two workers behind one socket a client's past would depend on which of them
+    /// it meets. The kernel knows who shares the socket, so that a second one cannot begin unnoticed.
+    private func claimForMemory(_ listener: ListeningSocket, _ logger: Logger) throws {
+        guard try listener.claim() else {
+            printError(
+                "SESSION_STORE: another worker on this socket keeps sessions in its own memory already, and clients "
+                    + "would see one past or another; set MONGO_URI, or run one worker")
+            throw ExitCode(ConfigurationError.exitStatus)
+        }
+        logger.warning(
+            """
+            Sessions are kept in this worker's memory: they end with it, and no other worker knows them. A pool of \
+            workers needs MONGO_URI.
+            """)
+    }
+
     /// Attends to signals and to the worker's upkeep until a signal asks the worker to stop.
-    private func waitForStopSignal(_ worker: Worker, _ tokens: Tokens, _ output: LogOutput, _ logger: Logger) {
+    private func waitForStopSignal(
+        _ worker: Worker, _ tokens: Tokens, _ output: LogOutput, _ manager: ServiceManager, _ logger: Logger
+    ) {
         while true {
             output.flush()
+            manager.signOfLife()
             switch nextSignal(within: .milliseconds(200)) {
             case nil: worker.tick()
             case SIGHUP: tokens.reload(logger)
@@ -132,7 +155,9 @@ struct Serve: ParsableCommand {
         }
     }
 
-    private func drain(_ worker: Worker, until deadline: ContinuousClock.Instant, _ logger: Logger) {
+    private func drain(
+        _ worker: Worker, until deadline: ContinuousClock.Instant, _ manager: ServiceManager, _ logger: Logger
+    ) {
         worker.drain()
         while worker.load.connections > 0, .now < deadline {
             if let signal = nextSignal(within: .milliseconds(20)), signal != SIGHUP {
@@ -140,6 +165,7 @@ struct Serve: ParsableCommand {
                 _exit(1)
             }
             worker.tick()
+            manager.signOfLife()
         }
     }
 

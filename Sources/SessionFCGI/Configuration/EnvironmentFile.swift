@@ -16,7 +16,9 @@ struct EnvironmentFile {
     init(text: String, name: String) throws(ConfigurationError) {
         var variables: [String: String] = [:]
         var faults: [String] = []
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        // "\r\n" is one character to Swift.
+        let lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
+        for (index, line) in lines.enumerated() {
             let line = line.trimmingWhitespace()
             if line.isEmpty || line.hasPrefix("#") { continue }
             let assignment = line.hasPrefix("export ") ? line.dropFirst(7).trimmingWhitespace() : line

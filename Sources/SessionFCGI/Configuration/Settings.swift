@@ -65,9 +65,6 @@ struct Settings: Sendable, Equatable {
                 "MAX_SESSION_BYTES: with MAX_BODY_BYTES it is over 15 MiB (\(Self.maximumDocumentBytes)), "
                     + "and a session could outgrow a MongoDB document")
         }
-        if maxMessageBytes > limits.maxSessionBytes {
-            reader.fault("MAX_MESSAGE_BYTES: is greater than MAX_SESSION_BYTES, which a message must fit into")
-        }
         adminToken = TokenSource("ADMIN_TOKEN", isList: false, from: &reader)
         apiTokens = TokenSource("API_TOKENS", isList: true, from: &reader)
         testRoutesEnabled = reader.flag("ENABLE_TEST_ROUTES", default: false)
@@ -101,9 +98,10 @@ struct Settings: Sendable, Equatable {
     /// A MongoDB URI's scheme and hosts: all before them and behind them may hold credentials.
     static func withoutSecrets(_ uri: String) -> String {
         let scheme = uri.hasPrefix("mongodb+srv://") ? "mongodb+srv://" : "mongodb://"
-        let authority = uri.dropFirst(scheme.count).prefix { $0 != "/" && $0 != "?" }
-        guard let at = authority.lastIndex(of: "@") else { return scheme + authority }
-        return scheme + "(hidden)@" + authority[authority.index(after: at)...]
+        let rest = uri.dropFirst(scheme.count)
+        // A password that is not percent-encoded as it should be may hold a slash or a question mark.
+        guard let at = rest.lastIndex(of: "@") else { return scheme + rest.prefix { $0 != "/" && $0 != "?" } }
+        return scheme + "(hidden)@" + rest[rest.index(after: at)...].prefix { $0 != "/" && $0 != "?" }
     }
 }
 

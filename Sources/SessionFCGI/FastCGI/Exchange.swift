@@ -56,10 +56,19 @@ final class Exchange: @unchecked Sendable {
     ///   - timeout: how long the whole request may take to arrive.
     ///   - maximumBodyBytes: a longer body is not kept.
     func read(from connection: Int32, within timeout: Duration, maximumBodyBytes: Int) -> Reading {
+        RecordGuard.watching { readGuarded(from: connection, within: timeout, maximumBodyBytes: maximumBodyBytes) }
+    }
+
+    private func readGuarded(from connection: Int32, within timeout: Duration, maximumBodyBytes: Int) -> Reading {
         begin(connection, timeout: timeout)
         defer { endIO() }
         cfcgi_lend_connection(request, connection)
         guard FCGX_Accept_r(request) == 0 else { return .closed }
+        // Parameters that break off between two of them are no failure to libfcgi.
+        guard FCGX_GetError(request.pointee.in) == 0 else {
+            abandon()
+            return .closed
+        }
         var parameters = Parameters(request.pointee.envp)
         let body = readBody(declaredLength: parameters.contentLength, limit: maximumBodyBytes)
         guard request.pointee.role == FCGI_RESPONDER else {

@@ -97,8 +97,8 @@ final class ListeningSocket: Sendable {
             // A worker that was started meanwhile may have put its own socket there.
             var status = stat()
             if stat(file.path, &status) == 0, status.st_ino == file.inode { unlink(file.path) }
-            shutdown(descriptor, Int32(SHUT_RDWR))
         }
+        shutdown(descriptor, Int32(SHUT_RDWR))
     }
 
     private static let flags = Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)

@@ -1,5 +1,6 @@
 import Glibc
 import Store
+import Synchronization
 
 /// The FastCGI parameters that the worker reads, copied out of libfcgi's memory in one pass.
 struct Parameters {
@@ -21,7 +22,7 @@ struct Parameters {
             guard let equals = strchr(entry, CInt(UInt8(ascii: "="))) else { continue }
             read(entry, nameLength: equals - entry, value: equals + 1)
         }
-        if request.id.isEmpty { request.id = Self.randomID() }
+        if request.id.isEmpty { request.id = Self.newID() }
     }
 
     private mutating func read(_ name: UnsafePointer<CChar>, nameLength: Int, value: UnsafePointer<CChar>) {
@@ -63,8 +64,13 @@ struct Parameters {
         return isUsable && text.utf8.count <= 128 ? text : nil
     }
 
-    private static func randomID() -> String {
-        var generator = SystemRandomNumberGenerator()
-        return String(decoding: generator.next().hexDigits + generator.next().hexDigits, as: UTF8.self)
+    /// Unique among all workers by its random half, and within this one by its number. Asking the system for
+    /// randomness each time would cost two calls of it a request.
+    private static func newID() -> String {
+        let number = lastNumber.add(1, ordering: .relaxed).newValue
+        return String(decoding: workerDigits + number.hexDigits, as: UTF8.self)
     }
+
+    private static let workerDigits = UInt64.random(in: .min ... .max).hexDigits
+    private static let lastNumber = Atomic<UInt64>(0)
 }

@@ -27,7 +27,9 @@ enum EntityTags: Equatable {
             guard rest.first == "," else {
                 throw Problem(400, "\(field) must be * or a list of entity tags in double quotes.", field: field)
             }
-            rest = rest.dropFirst().trimming(" \t")
+            // A list may hold empty elements (RFC 9110, section 5.6.1).
+            while rest.first == "," { rest = rest.dropFirst().trimming(" \t") }
+            if rest.isEmpty { break }
         }
         self = .tags(tags)
     }

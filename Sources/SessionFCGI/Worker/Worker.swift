@@ -88,9 +88,15 @@ final class Worker: Sendable {
     func drain() {
         isDraining.store(true, ordering: .releasing)
         poller.unwatch(listener)
-        listener.refuseConnections()
         guard !listener.isShared else { return }
-        // The web server may have sent requests on connections that nobody has accepted yet.
+        // The web server may have sent requests on connections that nobody has accepted yet. A TCP listener drops
+        // those when it is closed, a Unix one still gives them out.
+        acceptAll()
+        listener.refuseConnections()
+        acceptAll()
+    }
+
+    private func acceptAll() {
         while case .connection(let connection) = listener.accept() { park(connection, isNew: true) }
     }
 

@@ -54,7 +54,7 @@ public final class FallbackStore<Primary: ReplayTarget>: SessionStore {
             result.isPartial = true
             if !result.isReplay {
                 let change = Operation.Change.append(messages, key: key, answer: result)
-                try secondary.journal.record(Operation(id: operation.id, session: id, change: change))
+                try record(Operation(id: operation.id, session: id, change: change), in: secondary)
             }
             return result
         }
@@ -73,7 +73,7 @@ public final class FallbackStore<Primary: ReplayTarget>: SessionStore {
         if case .replaced(let result) = try applyDirectly(operation) { return Stored(result, in: .mongodb) }
         return try changeMemory(of: id) { secondary throws(StoreError) in
             let result = try secondary.view.replace(id, messages: messages, condition: .none).value
-            try secondary.journal.record(operation)
+            try record(operation, in: secondary)
             var session = result.session
             session.isPartial = true
             return ReplaceResult(session: session, created: result.created)
@@ -99,21 +99,29 @@ public final class FallbackStore<Primary: ReplayTarget>: SessionStore {
     // MARK: Questions
 
     public func read(_ id: SessionID, last: Int?) throws(StoreError) -> Stored<Session?> {
-        if !isServedFromMemory(id) {
+        let beginsInMemory = isServedFromMemory(id)
+        if !beginsInMemory {
             do throws(StoreError) {
                 return try primary.read(id, last: last)
             } catch {
                 try noteFailure(error)
             }
         }
-        guard let secondary else { throw away }
+        if let known = try readMemory(id, last: last) { return known }
+        // The last recorded change may have been written between the two looks.
+        guard beginsInMemory else { throw away }
+        return try askPrimary(about: id) { primary throws(StoreError) in try primary.read(id, last: last) }
+    }
+
+    /// What this worker knows of a session; nil where it knows nothing.
+    private func readMemory(_ id: SessionID, last: Int?) throws(StoreError) -> Stored<Session?>? {
+        guard let secondary else { return nil }
         return try gate(of: id).lock.withLock { _ throws(StoreError) in
             if var session = try secondary.view.read(id, last: last).value {
                 session.isPartial = true
                 return Stored(session, in: .memory)
             }
-            guard secondary.journal.newest(of: id)?.change == .delete else { throw away }
-            return Stored(nil, in: .memory)
+            return secondary.journal.newest(of: id)?.change == .delete ? Stored(nil, in: .memory) : nil
         }
     }
 
@@ -165,6 +173,17 @@ public final class FallbackStore<Primary: ReplayTarget>: SessionStore {
         let value = try atGate(of: id) { () throws(StoreError) in try change(secondary) }
         replayWakeup.signal()
         return Stored(value, in: .memory)
+    }
+
+    /// Records a change that memory's copy already has.
+    private func record(_ operation: Operation, in secondary: Secondary) throws(StoreError) {
+        do {
+            try secondary.journal.record(operation)
+        } catch {
+            // A repetition with the key must not be answered from a copy of what will never be written.
+            _ = try secondary.view.delete(operation.session)
+            throw error
+        }
     }
 
     /// Gives an operation to the database; nil where memory is to take it.

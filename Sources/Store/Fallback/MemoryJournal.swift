@@ -33,7 +33,8 @@ public final class MemoryJournal: OperationJournal {
 
     public var count: Int { state.withLock(\.count) }
 
-    public var hasRoom: Bool { state.withLock { $0.bytes < maxBytes } }
+    /// The last eighth is left for what was let in before it was reached.
+    public var hasRoom: Bool { state.withLock { $0.bytes < maxBytes - maxBytes / 8 } }
 
     public func newest(of session: SessionID) -> Operation? { state.withLock { $0.waiting[session]?.last } }
 

@@ -33,9 +33,9 @@ struct Decimal128: Equatable {
     private init?(parsing text: [UInt8]) {
         var low: UInt64 = 0
         var high: UInt64 = 0
-        let parsed = text.withUnsafeBufferPointer { bytes in
+        let parsed = (text + [0]).withUnsafeBufferPointer { bytes in
             bytes.withMemoryRebound(to: CChar.self) { text in
-                cmongoc_decimal128_from_text(text.baseAddress, Int32(text.count), &low, &high)
+                cmongoc_decimal128_from_text(text.baseAddress, &low, &high)
             }
         }
         guard parsed else { return nil }

@@ -3,7 +3,11 @@ import CMongoC
 /// A connection to MongoDB, lent to one thread at a time.
 struct MongoClient: ~Copyable {
     /// How the driver treats a command that fails for reasons of the network: both kinds are sent once more.
-    enum Kind { case read, write }
+    enum Kind: Equatable {
+        case read
+        /// - Parameter waitsForJournal: whether the server's own write concern is to be made stricter by that.
+        case write(waitsForJournal: Bool)
+    }
 
     private let handle: OpaquePointer
 
@@ -11,14 +15,15 @@ struct MongoClient: ~Copyable {
         self.handle = handle
     }
 
-    /// Runs one command. With `.write`, a findAndModify is sent again under the same transaction number after a
+    /// Runs one command. A findAndModify is sent again under the same transaction number after a
     /// lost connection or primary, so that the server does it once; other writes are sent once only.
     borrowing func command(_ command: [UInt8], on database: String, _ kind: Kind) throws(MongoError) -> BSONDocument {
         var error = bson_error_t()
         var length: UInt32 = 0
         var succeeded = false
         let reply = cmongoc_command(
-            handle, database, command, command.count, kind == .write, &length, &succeeded, &error)
+            handle, database, command, command.count, kind != .read, kind == .write(waitsForJournal: true), &length,
+            &succeeded, &error)
         defer { bson_free(reply) }
         let document = BSONDocument(Array(UnsafeBufferPointer(start: reply, count: Int(length))))
         guard succeeded else { throw MongoError(error, reply: document) }
@@ -39,7 +44,8 @@ struct MongoClient: ~Copyable {
             ("sockettimeoutms", milliseconds),
         ]
         guard
-            let handle = uri.withHandle(overriding: options, { uri in mongoc_client_new_from_uri_with_error(uri, &error) })
+            let handle = uri.withHandle(
+                overriding: options, { uri in mongoc_client_new_from_uri_with_error(uri, &error) })
         else { throw MongoError(error, reply: nil) }
         defer { mongoc_client_destroy(handle) }
         mongoc_client_set_error_api(handle, MONGOC_ERROR_API_VERSION_2)

@@ -30,6 +30,11 @@ final class MongoConnectionPool: Sendable {
         ]
     }
 
+    /// How many connections there may be, the address's own word included.
+    var maxConnections: Int {
+        uri.withHandle(defaults: defaults) { Int(mongoc_uri_get_option_as_int32($0, "maxpoolsize", 100)) }
+    }
+
     /// The one way to MongoDB: takes a client, lends it, and puts it back.
     func withClient<Result>(
         _ body: (borrowing MongoClient) throws(MongoError) -> Result

@@ -29,7 +29,7 @@ extension MongoStore {
                 let present = try indexes.list(client)
                 diagnosis.indexes = present.map(\.description)
                 diagnosis.plan = indexes.plan(for: present).map(\.description)
-                _ = try MongoProbe(database: database, collection: collection).countSessions(client)
+                _ = try MongoProbe(database: database, collection: collection).ask(client)
             }
         } catch {
             diagnosis.problem = error.advice
@@ -79,7 +79,7 @@ extension MongoError {
         if text.contains("tls") || text.contains("ssl") || text.contains("certificate") {
             return "The encrypted connection failed: check tls=, tlsCAFile= and tlsCertificateKeyFile= in MONGO_URI."
         }
-        if text.contains("resolve") || text.contains("dns") || text.contains("name resolution") || text.contains("srv") {
+        if ["resolve", "resolution", "dns", "srv"].contains(where: text.contains) {
             return "The host name in MONGO_URI is not known: check its spelling and this machine's DNS."
         }
         if text.contains("refused") {

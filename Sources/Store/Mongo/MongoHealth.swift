@@ -8,6 +8,8 @@ final class MongoHealth: Sendable {
     /// When the probe that is under way began, in nanoseconds since `epoch`; 0 where there is none.
     private let probeBegan = Atomic<Int64>(0)
     private let count = Atomic(0)
+    private let standalone = Atomic(false)
+    private let clockOffset = Atomic<Int64>(.max)
     private let ttlSeconds: Atomic<Int>
 
     init(ttlSeconds: Int) {
@@ -28,13 +30,28 @@ final class MongoHealth: Sendable {
         probeBegan.store(Self.nanoseconds(), ordering: .relaxed)
     }
 
-    /// - Parameter sessions: how many there are; nil where the probe failed.
+    /// - Parameter answer: nil where the probe failed.
     /// - Returns: whether the server was connected before.
-    func probeEnded(sessions: Int?) -> Bool {
-        if let sessions { count.store(sessions, ordering: .relaxed) }
-        let before = isConnected.exchange(sessions != nil, ordering: .relaxed)
+    func probeEnded(_ answer: MongoProbe.Answer?) -> Bool {
+        if let answer { note(answer) }
+        let before = isConnected.exchange(answer != nil, ordering: .relaxed)
         probeBegan.store(0, ordering: .relaxed)
         return before
+    }
+
+    func note(_ answer: MongoProbe.Answer) {
+        count.store(answer.sessions, ordering: .relaxed)
+        standalone.store(answer.isStandalone, ordering: .relaxed)
+        clockOffset.store(answer.clockOffset, ordering: .relaxed)
+    }
+
+    /// Whether the server is no member of a replica set.
+    var isStandalone: Bool { standalone.load(ordering: .relaxed) }
+
+    /// About the time on the server's clock; nil before it was heard from.
+    var serverTime: Timestamp? {
+        let offset = clockOffset.load(ordering: .relaxed)
+        return offset == .max ? nil : Timestamp(milliseconds: SystemClock().now.milliseconds + offset)
     }
 
     /// Keeps the count near the truth until the next probe.

@@ -54,8 +54,8 @@ struct MongoIndexes: Sendable {
     /// What would have to be done.
     func plan(for present: [Index]) -> [Step] {
         let wanted = wanted
-        // An index of the wanted name on something else is in the way; its name is this project's own.
-        let related = present.filter { $0.isOnUpdatedAt || $0.name == wanted.name }
+        // An index of the project's own name on something else is in the way, or ends sessions by another date.
+        let related = present.filter { $0.isOnUpdatedAt || Self.names.contains($0.name) }
         guard
             let kept = related.first(where: {
                 $0.name == wanted.name && $0.isOnUpdatedAt && $0.isPlain
@@ -138,8 +138,10 @@ struct MongoIndexes: Sendable {
                 }
             }
         }
-        _ = try client.command(command, on: database, .write)
+        _ = try client.command(command, on: database, .write(waitsForJournal: false))
     }
+
+    private static let names: Set<String> = ["session_ttl", "updated_at_1"]
 
     /// Unauthorized, and Atlas's word for it.
     private static let refusals: Set<Int> = [13, 8000]

@@ -64,13 +64,13 @@ final class MongoMonitor: Sendable {
                 try MongoClient.withOwn(uri, timeout: MongoProbe.timeoutMilliseconds) { client throws(MongoError) in
                     repeat {
                         health.probeBegins()
-                        let sessions = try probe.countSessions(client)
-                        if !health.probeEnded(sessions: sessions) { logger.info("MongoDB answers") }
+                        let answer = try probe.ask(client)
+                        if !health.probeEnded(answer) { logger.info("MongoDB answers") }
                         try reconcile(client, &reconciliation)
                     } while pause()
                 }
             } catch {
-                if health.probeEnded(sessions: nil) {
+                if health.probeEnded(nil) {
                     logger.info("MongoDB does not answer", metadata: ["reason": .string(error.description)])
                 }
                 needsReconciliation.store(true, ordering: .relaxed)

@@ -3,17 +3,29 @@ struct MongoProbe: Sendable {
     /// How long a probe over a connection of its own waits for each step.
     static let timeoutMilliseconds: Int32 = 1000
 
+    /// What a server that can be used says of itself.
+    struct Answer {
+        /// How many sessions there are, as the collection's metadata has it.
+        let sessions: Int
+        let isStandalone: Bool
+        /// How far the server's clock is before this machine's, in milliseconds.
+        let clockOffset: Int64
+    }
+
     let database: String
     let collection: [UInt8]
 
-    /// How many sessions there are, as the collection's metadata has it. Throws where the server is no primary,
-    /// or where it does not let us read.
-    func countSessions(_ client: borrowing MongoClient) throws(MongoError) -> Int {
+    /// Throws where the server is no primary, or where it does not let us read.
+    func ask(_ client: borrowing MongoClient) throws(MongoError) -> Answer {
         let hello = try client.command(MongoCommand.hello, on: database, .read)
+        let now = SystemClock().now
         guard hello.boolean("isWritablePrimary") == true || hello.boolean("ismaster") == true else {
             throw MongoError(domain: .network, description: "the server is not the primary")
         }
         let count = BSONWriter.document { $0.string("count", collection) }
-        return Int(try client.command(count, on: database, .read).integer("n") ?? 0)
+        return Answer(
+            sessions: Int(try client.command(count, on: database, .read).integer("n") ?? 0),
+            isStandalone: hello["setName"] == nil && hello["msg"] == nil,
+            clockOffset: (hello.date("localTime") ?? now).milliseconds - now.milliseconds)
     }
 }

@@ -60,7 +60,7 @@ extension MongoStore {
                             writer.int32("limit", 0)
                         }
                     }
-                }, .write)
+                }, write)
             if let error = reply.documents("writeErrors").first {
                 throw .failed(reason: "MongoDB refused to delete sessions (\(error.integer("code") ?? 0))")
             }

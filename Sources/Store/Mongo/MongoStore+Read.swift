@@ -1,34 +1,70 @@
 extension MongoStore {
     public func read(_ id: SessionID, last: Int?) throws(StoreError) -> Stored<Session?> {
-        let reply = try run(readCommand(id, last: last), .read)
+        let asksServer = needsExpiry
+        guard let found = try find(id, last: last, withExpiry: asksServer) else { return Stored(nil, in: .mongodb) }
+        if asksServer { return Stored(found.session, in: .mongodb) }
+        switch isAlive(found) {
+        case true?: return Stored(found.session, in: .mongodb)
+        case false?: return Stored(nil, in: .mongodb)
+        case nil: return Stored(try find(id, last: last, withExpiry: true)?.session, in: .mongodb)
+        }
+    }
+
+    /// How far the worker's idea of the server's clock is trusted, in seconds.
+    private static let clockTolerance = 60
+
+    /// Whether the server is to say in every case whether the session has expired.
+    private var needsExpiry: Bool {
+        limits.ttlSeconds > 0 && (limits.ttlSeconds <= 2 * Self.clockTolerance || health.serverTime == nil)
+    }
+
+    /// Whether a session is alive by the server's clock as the worker knows it; nil where that is too near to call.
+    private func isAlive(_ found: Found) -> Bool? {
+        guard limits.ttlSeconds > 0, found.hasUpdateDate else { return true }
+        guard let now = health.serverTime else { return nil }
+        let end = found.session.updatedAt.advanced(bySeconds: limits.ttlSeconds)
+        if now.advanced(bySeconds: Self.clockTolerance) < end { return true }
+        return end.advanced(bySeconds: Self.clockTolerance) < now ? false : nil
+    }
+
+    private struct Found {
+        let session: Session
+        /// Whether its `updated_at` is a date, without which it does not expire.
+        let hasUpdateDate: Bool
+    }
+
+    private func find(_ id: SessionID, last: Int?, withExpiry: Bool) throws(StoreError) -> Found? {
+        let reply = try run(findCommand(id, last: last, withExpiry: withExpiry), .read)
         guard let document = reply.document("cursor")?.documents("firstBatch").first,
             document.boolean("expired") != true
-        else { return Stored(nil, in: .mongodb) }
+        else { return nil }
         do {
-            return Stored(try session(id, from: document, isPart: last != nil), in: .mongodb)
+            return try session(id, from: document, isPart: last != nil)
         } catch {
             throw .failed(reason: "a session in MongoDB is not BSON")
         }
     }
 
-    /// A find by `_id` alone takes the server's shortest way; whether the session has expired it says in the
-    /// projection, since the same question in the filter costs twice as much.
-    private func readCommand(_ id: SessionID, last: Int?) -> [UInt8] {
+    /// A find by `_id` alone, without a projection, takes the server's shortest way: a projection costs it a third
+    /// more, a question in the filter twice as much.
+    private func findCommand(_ id: SessionID, last: Int?, withExpiry: Bool) -> [UInt8] {
         BSONWriter.document(capacity: 512) { writer in
             writer.string("find", collection)
             writer.document("filter") { $0.string("_id", id.bytes) }
-            writer.document("projection") { writer in
-                writer.int32("_id", 0)
-                if let last {
-                    writer.document("messages") { $0.int32("$slice", last > 0 ? -Int32(clamping: last) : 0) }
-                    writer.raw("n", .document, SessionExpressions.messageCount)
-                } else {
-                    writer.int32("messages", 1)
+            if last != nil || withExpiry {
+                writer.document("projection") { writer in
+                    writer.int32("_id", 0)
+                    if let last {
+                        writer.document("messages") { $0.int32("$slice", last > 0 ? -Int32(clamping: last) : 0) }
+                        writer.raw("n", .document, SessionExpressions.messageCount)
+                    } else {
+                        writer.int32("messages", 1)
+                    }
+                    writer.int32("created_at", 1)
+                    writer.int32("updated_at", 1)
+                    writer.int32("seq", 1)
+                    if withExpiry, let expired = expressions.expired { writer.raw("expired", .document, expired) }
                 }
-                writer.int32("created_at", 1)
-                writer.int32("updated_at", 1)
-                writer.int32("seq", 1)
-                if let expired = expressions.expired { writer.raw("expired", .document, expired) }
             }
             writer.int32("limit", 1)
             writer.boolean("singleBatch", true)
@@ -36,7 +72,7 @@ extension MongoStore {
     }
 
     /// Reads a document in one pass. Another writer may have left it odd: what is missing counts as empty.
-    private func session(_ id: SessionID, from document: BSONDocument, isPart: Bool) throws(BSONError) -> Session {
+    private func session(_ id: SessionID, from document: BSONDocument, isPart: Bool) throws(BSONError) -> Found {
         var messages: [UInt8] = []
         var count = 0
         var created: Timestamp?
@@ -61,8 +97,9 @@ extension MongoStore {
             }
         }
         let epoch = Timestamp(milliseconds: 0)
-        return Session(
+        let session = Session(
             id: id, messages: messages, messageCount: total ?? count, createdAt: created ?? updated ?? epoch,
             updatedAt: updated ?? created ?? epoch, version: version)
+        return Found(session: session, hasUpdateDate: updated != nil)
     }
 }

@@ -23,7 +23,7 @@ extension MongoStore {
         -> ReplaceResult
     {
         let update = SessionUpdate(
-            change: .replace, batch: try MessageBatch(messages, limits: limits), token: operation, isRecorded: true,
+            change: .replace, batch: try MessageBatch(messages, limits: limits), token: operation,
             limits: limits)
         guard let value = try findAndModify(updateCommand(update, of: id)).value else {
             throw .failed(reason: "MongoDB answered an upsert without the document")
@@ -33,7 +33,7 @@ extension MongoStore {
         if !image.isLast(operation), let session = try read(id, last: nil).value {
             return ReplaceResult(session: session, created: false)
         }
-        return ReplaceResult(session: try session(id, from: image, update), created: image.prior < 0)
+        return ReplaceResult(session: try session(id, from: image, update), created: image.isNew)
     }
 
     /// Nil where there is a session.
@@ -53,7 +53,8 @@ extension MongoStore {
         let update = try update(.replace, messages)
         guard let value = try findAndModify(updateCommand(update, of: id, filter: filter)).value else { return nil }
         let image = SessionImage(value)
-        return ReplaceResult(session: try session(id, from: image, update), created: image.prior < 0)
+        return ReplaceResult(
+            session: try session(id, from: image, update), created: filter == nil && image.isNew)
     }
 
     /// An entity tag names one state: the session is read, and replaced only if it is still in that state.
@@ -70,7 +71,7 @@ extension MongoStore {
 
     private func update(_ change: SessionUpdate.Change, _ messages: [Message]) throws(StoreError) -> SessionUpdate {
         SessionUpdate(
-            change: change, batch: try MessageBatch(messages, limits: limits), token: .random(), isRecorded: false,
+            change: change, batch: try MessageBatch(messages, limits: limits), token: .random(),
             limits: limits)
     }
 

@@ -11,7 +11,7 @@ public final class MongoStore: ReplayTarget {
     let collection: [UInt8]
     let limits: StoreLimits
     let expressions: SessionExpressions
-    let recordsOperations: Bool
+    let appends = AppendQueue()
     let logger: Logger
     let health: MongoHealth
     private let monitor: MongoMonitor
@@ -20,19 +20,15 @@ public final class MongoStore: ReplayTarget {
     /// - Parameters:
     ///   - uri: `mongodb://` or `mongodb+srv://`. Its own timeouts and pool size win over the defaults.
     ///   - maxConnections: as many as there are threads that call, and a few for the store itself.
-    ///   - recordsOperations: whether each change leaves its token in the session, which `apply` needs to tell
-    ///     an operation that has arrived from one that has not.
     /// - Throws: where the address is not one; its description never shows the credentials.
     public init(
-        uri: String, database: String, collection: String, limits: StoreLimits, maxConnections: Int,
-        recordsOperations: Bool, logger: Logger
+        uri: String, database: String, collection: String, limits: StoreLimits, maxConnections: Int, logger: Logger
     ) throws(MongoURIError) {
         MongoDriver.prepare(logger: logger)
         self.uri = try MongoURI(uri)
         self.database = database
         self.collection = Array(collection.utf8)
         self.limits = limits
-        self.recordsOperations = recordsOperations
         self.logger = logger
         expressions = SessionExpressions(limits: limits)
         pool = MongoConnectionPool(uri: self.uri, maxConnections: maxConnections)
@@ -45,6 +41,9 @@ public final class MongoStore: ReplayTarget {
     }
 
     deinit { close() }
+
+    /// How many connections to one server its calls may open together.
+    public var maxConnections: Int { pool.maxConnections }
 
     /// Begins to watch the server and to put its indexes in order, in the background.
     public func start() {
@@ -70,9 +69,9 @@ public final class MongoStore: ReplayTarget {
         let probe = MongoProbe(database: database, collection: collection)
         do {
             try MongoClient.withOwn(uri, timeout: MongoProbe.timeoutMilliseconds) { client throws(MongoError) in
-                _ = try probe.countSessions(client)
+                health.note(try probe.ask(client))
             }
-            try pool.withClient { client throws(MongoError) in _ = try probe.countSessions(client) }
+            try pool.withClient { client throws(MongoError) in _ = try probe.ask(client) }
         } catch {
             throw error.storeError(limits: limits)
         }
@@ -107,11 +106,11 @@ public final class MongoStore: ReplayTarget {
     /// Runs a findAndModify. Two that make the same document at once may collide in the index on `_id`; the one
     /// that lost did nothing then, and finds the document when it is run again.
     func findAndModify(_ command: [UInt8]) throws(StoreError) -> Modified {
-        let database = database
+        let (database, kind) = (database, write)
         for _ in 0..<8 {
             do {
                 let reply = try pool.withClient { client throws(MongoError) in
-                    try client.command(command, on: database, .write)
+                    try client.command(command, on: database, kind)
                 }
                 let isNew = reply.document("lastErrorObject")?.boolean("updatedExisting") == false
                 let value = reply.document("value")
@@ -138,12 +137,16 @@ public final class MongoStore: ReplayTarget {
                 writer.string("_id", id.bytes)
                 filter?(&writer)
             }
-            expressions.pipeline(&writer) { update.stage(&$0) }
+            expressions.pipeline(&writer, named: "update") { update.stage(&$0) }
             writer.boolean("upsert", filter == nil)
             writer.boolean("new", true)
-            writer.document("fields") { update.projection(&$0) }
+            writer.document("fields") { SessionUpdate.projection(&$0, for: CollectionOfOne(update)) }
         }
     }
+
+    /// How writes are sent. A replica set's own default waits for a majority and its journals; a standalone server's
+    /// does not wait for the journal, and would lose what was acknowledged in the last tenth of a second before a crash.
+    var write: MongoClient.Kind { .write(waitsForJournal: health.isStandalone && !uri.namesWriteConcern) }
 
     /// Elements of a filter that holds for living sessions only.
     func isAlive(_ writer: inout BSONWriter) {

@@ -11,6 +11,8 @@ struct MongoURI: Sendable {
     typealias Options = [(name: String, value: Int32)]
 
     private let text: String
+    /// Whether the address says how durable a write is to be.
+    let namesWriteConcern: Bool
 
     init(_ text: String) throws(MongoURIError) {
         // libmongoc reads up to the first NUL.
@@ -20,6 +22,9 @@ struct MongoURI: Sendable {
             let message = withUnsafePointer(to: error) { String(cString: cmongoc_error_message($0)) }
             throw MongoURIError(description: Self.withoutValues(message))
         }
+        let concern = mongoc_uri_get_write_concern(uri)
+        namesWriteConcern = mongoc_write_concern_get_w(concern) != MONGOC_WRITE_CONCERN_W_DEFAULT
+            || mongoc_write_concern_journal_is_set(concern)
         mongoc_uri_destroy(uri)
         self.text = text
     }
@@ -41,8 +46,19 @@ struct MongoURI: Sendable {
         for option in overriding {
             mongoc_uri_set_option_as_int32(uri, option.name, option.value)
         }
+        if !mongoc_uri_has_option(uri, "w"), !mongoc_uri_has_option(uri, "journal") { Self.askForDurableWrites(uri) }
         if mongoc_uri_get_appname(uri) == nil { mongoc_uri_set_appname(uri, "session-fcgi") }
         return body(uri)
+    }
+
+    /// A write is acknowledged when the journals of a majority have it. By itself a server of its own acknowledges
+    /// what it would lose if it were killed, and one older than 5.0 what a new primary may not have.
+    private static func askForDurableWrites(_ uri: OpaquePointer) {
+        let concern = mongoc_write_concern_new()
+        defer { mongoc_write_concern_destroy(concern) }
+        mongoc_write_concern_set_wmajority(concern, 0)
+        mongoc_write_concern_set_journal(concern, true)
+        mongoc_uri_set_write_concern(uri, concern)
     }
 
     /// libmongoc repeats in its message the value that it did not take, a password for one.
@@ -50,7 +66,6 @@ struct MongoURI: Sendable {
         if message.contains("sername") || message.contains("assword") {
             return "its user name or password holds characters that must be percent-encoded"
         }
-        guard let value = message.utf8.firstIndex(of: UInt8(ascii: ":")) else { return message }
-        return String(message[..<value])
+        return String(message.prefix { $0 != ":" && $0 != "[" })
     }
 }

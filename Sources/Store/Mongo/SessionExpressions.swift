@@ -28,8 +28,8 @@ struct SessionExpressions: Sendable {
     }
 
     /// Writes the stages of an update: an expired session is emptied, and then changed as a new one is.
-    func pipeline(_ writer: inout BSONWriter, _ stage: (inout BSONWriter) -> Void) {
-        writer.array("update") { stages in
+    func pipeline(_ writer: inout BSONWriter, named name: StaticString, _ stage: (inout BSONWriter) -> Void) {
+        writer.array(name) { stages in
             if let expiryStage { stages.raw(.document, expiryStage) }
             stages.document(stage)
         }
@@ -52,17 +52,35 @@ struct SessionExpressions: Sendable {
     static let keyNames = JSONToBSON.document(
         #"{"$cond": [{"$isArray": "$recent_keys.k"}, "$recent_keys.k", []]}"#)
 
-    /// The tokens of the last operations, newest first and eight bytes each.
+    /// The last operations, newest first, as `OperationRecord` reads them.
     static let recentOperations = JSONToBSON.document(
         #"{"$cond": [{"$eq": [{"$type": "$recent_ops"}, "string"]}, "$recent_ops", ""]}"#)
 
-    /// The token of the last operation that was recorded.
-    static let lastOperation = BSONWriter.document { writer in
+    /// As many of them as come together within the moment between a change and the look at what it left.
+    static let newestOperations = BSONWriter.document { writer in
         writer.array("$substrBytes") { arguments in
             arguments.raw(.document, recentOperations)
             arguments.int32(0)
-            arguments.int32(8)
+            arguments.int32(Int32(8 * OperationRecord.length))
         }
+    }
+
+    /// How many messages there are before the change, as `OperationRecord` has it.
+    static let prior = prior(#"{"$cond": [{"$isArray": "$messages"}, {"$size": "$messages"}, 0]}"#)
+
+    /// The same, with -1 where there is no session.
+    static let priorOrNone = prior(
+        """
+        {"$cond": [{"$eq": ["$$ROOT", {"_id": "$_id"}]}, -1,
+                   {"$cond": [{"$isArray": "$messages"}, {"$size": "$messages"}, 0]}]}
+        """)
+
+    private static func prior(_ count: String) -> [UInt8] {
+        JSONToBSON.document(
+            """
+            {"$toString": {"$add": [
+                {"$min": [\(count), \(OperationRecord.greatestPrior)]}, \(OperationRecord.priorOffset)]}}
+            """)
     }
 
     /// The members that every change sets in the same way.

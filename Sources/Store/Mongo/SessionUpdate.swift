@@ -2,11 +2,10 @@
 ///
 /// The stored document has, beside the Python service's own `_id`, `messages`, `created_at` and `updated_at`:
 /// - `seq`: how many messages were ever appended; grows with every change.
-/// - `prior`: how many messages there were before the last change, -1 where there was no session. A repeated
-///   command is answered with the document that the first one left, so that what was dropped must be in it.
 /// - `recent_keys`: the last idempotency keys, each with its first answer: `k` the key, `h` the fingerprint,
-///   `w` the token of the write, and `n`, `a`, `d`, `t` as in `AppendResult`.
-/// - `recent_ops`: the tokens of the last operations in one string, newest first.
+///   `w` the token of the write, and `n`, `a`, `d`, `t`, `p` as in `AppendResult`.
+/// - `recent_ops`: the last operations in one string, newest first, each its token and how many messages there were
+///   before it. A repeated operation is known by it, and so is what each of several that came together has dropped.
 struct SessionUpdate {
     enum Change {
         case append(key: IdempotencyKey?, answer: AppendResult?)
@@ -18,18 +17,10 @@ struct SessionUpdate {
     let change: Change
     let batch: MessageBatch
     let token: OperationID
-    /// Whether the session already has this operation is to be asked, and the token to be kept.
-    let isRecorded: Bool
     let limits: StoreLimits
 
-    static let rememberedOperations = 64
-
-    /// Writes the stage that changes the document, whatever it holds.
+    /// Writes the stage that changes the document, unless it has the operation already.
     func stage(_ writer: inout BSONWriter) {
-        guard hasGuard else {
-            writer.document("$set") { members(&$0) }
-            return
-        }
         writer.document("$replaceWith") { writer in
             writer.array("$cond") { arguments in
                 arguments.document { condition(&$0) }
@@ -39,43 +30,36 @@ struct SessionUpdate {
         }
     }
 
-    /// Writes what the answer needs of the document that the change leaves: never its messages.
-    func projection(_ writer: inout BSONWriter) {
-        writer.int32("_id", 0)
+    /// Writes what the answers to updates need of the documents that they leave: never the messages.
+    static func projection(_ writer: inout BSONWriter, for updates: some Collection<SessionUpdate>) {
         writer.raw("n", .document, SessionExpressions.messageCount)
-        writer.int32("prior", 1)
+        writer.int32("created_at", 1)
         writer.int32("updated_at", 1)
-        if hasGuard { writer.raw("o", .document, SessionExpressions.lastOperation) }
-        switch change {
-        case .append(let key?, _):
-            writer.document("e") { writer in
-                writer.document("$filter") { writer in
-                    writer.raw("input", .document, SessionExpressions.recentKeys)
-                    writer.document("cond") { writer in
-                        writer.array("$eq") { arguments in
-                            arguments.string("$$this.k")
-                            arguments.document { $0.literal(key.key.utf8) }
+        writer.int32("seq", 1)
+        writer.raw("o", .document, SessionExpressions.newestOperations)
+        let keys = updates.compactMap(\.key)
+        guard !keys.isEmpty else { return }
+        writer.document("e") { writer in
+            writer.document("$filter") { writer in
+                writer.raw("input", .document, SessionExpressions.recentKeys)
+                writer.document("cond") { writer in
+                    writer.array("$in") { arguments in
+                        arguments.string("$$this.k")
+                        arguments.array { names in
+                            for key in keys { names.document { $0.literal(key.key.utf8) } }
                         }
                     }
                 }
             }
-        case .append(nil, _): break
-        case .create, .replace:
-            writer.int32("created_at", 1)
-            writer.int32("seq", 1)
         }
+    }
+
+    /// The idempotency key, where there is one.
+    var key: IdempotencyKey? {
+        if case .append(let key, _) = change { key } else { nil }
     }
 
     // MARK: The condition
-
-    /// Whether there are documents that the change must leave as they are.
-    private var hasGuard: Bool {
-        switch change {
-        case .append(let key, _): key != nil || isRecorded
-        case .create: true
-        case .replace: isRecorded
-        }
-    }
 
     /// Whether the document is to stay as it is.
     private func condition(_ writer: inout BSONWriter) {
@@ -84,20 +68,18 @@ struct SessionUpdate {
             return
         }
         writer.array("$or") { alternatives in
-            if isRecorded {
-                alternatives.document { writer in
-                    writer.array("$gte") { arguments in
-                        arguments.document { writer in
-                            writer.array("$indexOfBytes") { arguments in
-                                arguments.raw(.document, SessionExpressions.recentOperations)
-                                arguments.string(token.token)
-                            }
+            alternatives.document { writer in
+                writer.array("$gte") { arguments in
+                    arguments.document { writer in
+                        writer.array("$indexOfBytes") { arguments in
+                            arguments.raw(.document, SessionExpressions.recentOperations)
+                            arguments.string(token.token)
                         }
-                        arguments.int32(0)
                     }
+                    arguments.int32(0)
                 }
             }
-            if case .append(let key?, _) = change {
+            if let key {
                 alternatives.document { writer in
                     writer.array("$in") { arguments in
                         arguments.document { $0.literal(key.key.utf8) }
@@ -111,7 +93,7 @@ struct SessionUpdate {
     // MARK: The change
 
     private func changed(_ writer: inout BSONWriter) {
-        guard case .append(.some, _) = change else {
+        guard key != nil else {
             writer.merging { members(&$0) }
             return
         }
@@ -127,7 +109,7 @@ struct SessionUpdate {
     }
 
     private func members(_ writer: inout BSONWriter) {
-        if case .append(.some, _) = change {
+        if key != nil {
             writer.string("messages", "$$all")
         } else {
             writer.document("messages") { messages(&$0) }
@@ -139,10 +121,7 @@ struct SessionUpdate {
                 terms.int64(Int64(sequenceStep))
             }
         }
-        prior(&writer)
-        if isRecorded || !isAppend {
-            writer.document("recent_ops") { recentOperations(&$0) }
-        }
+        writer.document("recent_ops") { recentOperations(&$0) }
         if case .append(let key?, let answer) = change {
             recentKeys(&writer, adding: key, answer: answer)
         }
@@ -155,20 +134,6 @@ struct SessionUpdate {
     /// A replacement by nothing is a change, too.
     private var sequenceStep: Int {
         isAppend ? batch.given : max(1, batch.given)
-    }
-
-    private func prior(_ writer: inout BSONWriter) {
-        guard case .replace = change else {
-            writer.raw("prior", .document, SessionExpressions.messageCount)
-            return
-        }
-        writer.document("prior") { writer in
-            writer.array("$cond") { arguments in
-                arguments.raw(.document, SessionExpressions.exists)
-                arguments.raw(.document, SessionExpressions.messageCount)
-                arguments.int32(-1)
-            }
-        }
     }
 
     private func messages(_ writer: inout BSONWriter) {
@@ -210,12 +175,17 @@ struct SessionUpdate {
             arguments.document { writer in
                 writer.array("$concat") { parts in
                     parts.string(token.token)
+                    parts.raw(.document, isReplacement ? SessionExpressions.priorOrNone : SessionExpressions.prior)
                     parts.raw(.document, SessionExpressions.recentOperations)
                 }
             }
             arguments.int32(0)
-            arguments.int32(Int32(8 * Self.rememberedOperations))
+            arguments.int32(Int32(OperationRecord.remembered * OperationRecord.length))
         }
+    }
+
+    private var isReplacement: Bool {
+        if case .replace = change { true } else { false }
     }
 
     private func recentKeys(_ writer: inout BSONWriter, adding key: IdempotencyKey, answer: AppendResult?) {
@@ -241,6 +211,7 @@ struct SessionUpdate {
             writer.int64("a", Int64(answer.appended))
             writer.int64("d", Int64(answer.dropped))
             writer.date("t", answer.updatedAt)
+            if answer.isPartial { writer.boolean("p", true) }
             return
         }
         writer.document("n") { $0.string("$size", "$$all") }

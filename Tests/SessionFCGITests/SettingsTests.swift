@@ -1,0 +1,100 @@
+import Foundation
+import Testing
+
+@testable import SessionFCGI
+
+@Suite struct SettingsTests {
+    private func faults(_ environment: [String: String]) -> [String] {
+        do {
+            _ = try Settings(environment)
+            return []
+        } catch {
+            return error.faults
+        }
+    }
+
+    @Test func `an empty environment gives the defaults`() throws {
+        let settings = try Settings([:])
+        #expect(settings.mongoURI == nil && !settings.usesMongo)
+        #expect(settings.mongoDatabase == "pharmai" && settings.mongoCollection == "sessions")
+        #expect(settings.limits.maxMessages == 30 && settings.limits.ttlSeconds == 604_800)
+        #expect(settings.limits.maxSessionBytes == 8_388_608)
+        #expect(settings.maxMessageBytes == 262_144 && settings.maxBodyBytes == 1_048_576)
+        #expect(settings.memoryMaxBytes == 268_435_456 && settings.fallback == .memory)
+        #expect(settings.adminToken == .none && settings.apiTokens == .none && !settings.testRoutesEnabled)
+        #expect(settings.logLevel == .info && settings.logFormat == .text)
+    }
+
+    @Test func `the store follows from the URI and the choice`() throws {
+        let uri = "mongodb://host"
+        #expect(try Settings(["MONGO_URI": uri]).usesMongo)
+        #expect(try Settings(["MONGO_URI": uri, "SESSION_STORE": "memory"]).usesMongo == false)
+        #expect(try Settings(["MONGO_URI": uri, "SESSION_STORE": "mongodb"]).usesMongo)
+        #expect(try Settings(["MONGO_URI": ""]).usesMongo == false)
+        #expect(faults(["SESSION_STORE": "mongodb"]).first?.hasPrefix("SESSION_STORE:") == true)
+    }
+
+    @Test(arguments: [
+        ("MAX_SESSION_MESSAGES", "1", "10000", ["0", "10001"]),
+        ("SESSION_TTL_SECONDS", "0", "2147483647", ["2147483648"]),
+        ("MEMORY_MAX_BYTES", "1048576", "1125899906842624", ["0", "1000"]),
+    ])
+    func `a number has its range`(name: String, least: String, greatest: String, outside: [String]) {
+        #expect(faults([name: least]).isEmpty && faults([name: greatest]).isEmpty)
+        for value in outside + ["-1", "+5", "5.0", "0x10", " 5", "5 ", "five", "99999999999999999999", "５"] {
+            let found = faults([name: value])
+            #expect(found.count == 1 && found[0].hasPrefix(name + ":"))
+        }
+    }
+
+    @Test(arguments: [
+        ("SESSION_STORE", "redis"), ("MONGO_FALLBACK", "on"), ("ENABLE_TEST_ROUTES", "maybe"), ("LOG_LEVEL", "loud"),
+        ("LOG_FORMAT", "xml"), ("MONGO_URI", "http://host"), ("MONGO_URI", "host:27017"), ("MONGO_DATABASE", "a.b"),
+        ("MONGO_DATABASE", "a b"), ("MONGO_COLLECTION", "a$b"), ("MONGO_COLLECTION", "system.users"),
+        ("ADMIN_TOKEN", "two words"), ("API_TOKENS", ","), ("API_TOKENS", "a,ä"),
+    ])
+    func `an unknown value is a fault that names its variable and not the value`(name: String, value: String) {
+        let found = faults([name: value])
+        #expect(found.count == 1 && found[0].hasPrefix(name + ":"))
+        if name.contains("TOKEN") || name == "MONGO_URI" { #expect(!found[0].contains(value) || value == ",") }
+    }
+
+    @Test func `all faults are told at once`() {
+        let environment = ["MAX_BODY_BYTES": "x", "LOG_LEVEL": "x", "MONGO_URI": "x", "ENABLE_TEST_ROUTES": "x"]
+        #expect(faults(environment).count == 4)
+    }
+
+    @Test func `no session may outgrow a document`() {
+        #expect(faults(["MAX_SESSION_BYTES": "14680064", "MAX_BODY_BYTES": "1048576"]).isEmpty)
+        let found = faults(["MAX_SESSION_BYTES": "14680065", "MAX_BODY_BYTES": "1048576"])
+        #expect(found.count == 1 && found[0].hasPrefix("MAX_SESSION_BYTES:"))
+    }
+
+    @Test func `tokens come from the variable or from its file, and not from both`() throws {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("tokens-\(UUID())").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        #expect(FileManager.default.createFile(atPath: path, contents: Data(" one,two \r\nthree\n\n".utf8)))
+        let settings = try Settings(["API_TOKENS_FILE": path, "ADMIN_TOKEN": " adm1n "])
+        #expect(try settings.apiTokens.load(named: "API_TOKENS") == ["one", "two", "three"])
+        #expect(try settings.adminToken.load(named: "ADMIN_TOKEN") == ["adm1n"])
+        #expect(FileManager.default.createFile(atPath: path, contents: Data("new".utf8)))
+        #expect(try settings.apiTokens.load(named: "API_TOKENS") == ["new"])
+        #expect(faults(["API_TOKENS_FILE": path, "API_TOKENS": "x"]).first?.hasPrefix("API_TOKENS:") == true)
+        #expect(faults(["ADMIN_TOKEN_FILE": path + "x"]).first?.hasPrefix("ADMIN_TOKEN_FILE:") == true)
+        #expect(FileManager.default.createFile(atPath: path, contents: Data("\n".utf8)))
+        #expect(faults(["ADMIN_TOKEN_FILE": path]).first?.hasPrefix("ADMIN_TOKEN_FILE:") == true)
+    }
+
+    @Test(arguments: [
+        "mongodb://user:s3cret@host/db", "mongodb://s3cret@host", "mongodb+srv://user:s3cret@host/?x=1",
+        "mongodb://user:p%40s3cret@a:1,b:2/?authSource=s3cret", "mongodb://user:s3c/s3cret@host/db",
+        "mongodb://user:s3cret?x@host", "mongodb://user:s3cret@more@host",
+        "mongodb://host/?tlsCertificateKeyFilePassword=s3cret",
+    ])
+    func `a summary hides every secret`(uri: String) throws {
+        let settings = try Settings(["MONGO_URI": uri, "ADMIN_TOKEN": "s3cret", "API_TOKENS": "s3cret,s3cret2"])
+        for (name, value) in settings.summary { #expect(!value.contains("s3c"), "\(name)=\(value)") }
+        #expect(settings.summary.first?.value.hasPrefix("mongodb") == true)
+        #expect(settings.summary.count == 16)
+    }
+}

@@ -1,0 +1,18 @@
+import Synchronization
+
+@testable import Store
+
+/// A clock that stands still until a test moves it.
+final class MillisecondClock: WallClock {
+    private let time: Mutex<Timestamp>
+
+    init(_ milliseconds: Int64 = 1_700_000_000_000) {
+        time = Mutex(Timestamp(milliseconds: milliseconds))
+    }
+
+    var now: Timestamp { time.withLock { $0 } }
+
+    func advance(milliseconds: Int64) {
+        time.withLock { $0.milliseconds += milliseconds }
+    }
+}
