@@ -35,3 +35,14 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// Benchmarks of the parts (Tests/Benchmark/parts) need a library that nothing else does.
+if Context.environment["SESSION_FCGI_BENCHMARKS"] != nil {
+    package.dependencies.append(.package(url: "https://github.com/google/swift-benchmark", from: "0.1.2"))
+    package.targets.removeAll { $0.type == .test }
+    package.targets.append(
+        .testTarget(
+            name: "PartsBenchmark",
+            dependencies: ["SessionFCGI", "Store", .product(name: "Benchmark", package: "swift-benchmark")],
+            path: "Tests/Benchmark/Parts"))
+}

@@ -64,6 +64,7 @@ class Site:
     def __init__(self, nginx, tls=False):
         self.tls = tls
         self.base = f"https://localhost:{nginx.https_port}" if tls else f"http://127.0.0.1:{nginx.http_port}"
+        self.certificate = nginx.certificate
         self.options = ["--cacert", nginx.certificate, "--http2"] if tls else []
 
     def __call__(self, method, path, value=None, *, body=None, headers=None, token=None):
@@ -82,6 +83,9 @@ class Site:
         if self.tls:
             assert answer.protocol == "2"
         return answer
+
+    def log_text(self):
+        return "".join(worker.log_text() for worker in self.workers)
 
     def append(self, session_id, *messages, headers=None):
         value = messages[0] if len(messages) == 1 else {"messages": list(messages)}

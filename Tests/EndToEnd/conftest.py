@@ -1,10 +1,19 @@
+import contextlib
+import functools
 import shutil
 import uuid
+from typing import NamedTuple
 
 import pytest
 
 from client import Site
 from processes import BINARY, Mongod, Nginx, Worker
+
+
+def pytest_collection_modifyitems(items):
+    """What nginx makes of HTTP and TLS is the same on either store: on MongoDB one of them is enough."""
+    twice = {"shared": "mongodb", "both": "http"}.items()
+    items[:] = [item for item in items if not (hasattr(item, "callspec") and twice <= item.callspec.params.items())]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,49 +43,96 @@ def started(tmp_path):
 def serve(started):
     """A worker of its own behind an nginx of its own, for one test: `site = serve(ADMIN_TOKEN="t")`."""
 
-    def begin(*arguments, edits=(), limits=False, tls=False, **settings):
-        worker = started(Worker, *arguments, **settings)
-        nginx = started(Nginx, [worker.socket], edits=edits, limits=limits)
+    def begin(*arguments, name="worker", workers=1, edits=(), limits=False, tls=False, **settings):
+        running = [started(Worker, *arguments, name=f"{name}-{number}", **settings) for number in range(workers)]
+        nginx = started(Nginx, [worker.socket for worker in running], name=f"{name}-nginx", edits=edits, limits=limits)
         site = Site(nginx, tls=tls)
-        site.worker, site.nginx = worker, nginx
+        site.worker, site.workers, site.nginx = running[0], running, nginx
         return site
 
     return begin
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory):
-    """One worker on the memory store with default settings, for all tests that leave it as it is."""
-    folder = tmp_path_factory.mktemp("shared")
-    worker = Worker(folder, ENABLE_TEST_ROUTES="true", LOG_FORMAT="json")
+def mongod(tmp_path_factory):
+    """One server for all tests, each of which has a database of its own there."""
+    server = Mongod(tmp_path_factory.mktemp("mongod"), replica_set="tests")
     try:
-        nginx = Nginx(folder, [worker.socket])
-        try:
-            yield worker, nginx
-        finally:
-            nginx.stop()
+        yield server
     finally:
-        worker.stop()
+        server.stop()
+
+
+@pytest.fixture
+def database(mongod):
+    """A database of the test's own, as PyMongo has it."""
+    with mongod.database() as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def mongod_with_password(tmp_path_factory):
+    """A server that lets in nobody but the user `worker`, by the password `secret-right`."""
+    server = Mongod(tmp_path_factory.mktemp("mongod"), "--auth")
+    try:
+        with server.client() as client:
+            client.admin.command("createUser", "worker", pwd="secret-right", roles=["root"])
+        yield server
+    finally:
+        server.stop()
+
+
+class Shared(NamedTuple):
+    """Workers on one store, behind one nginx."""
+
+    store: str
+    nginx: Nginx
+    workers: list
+
+    def log_text(self):
+        return "".join(worker.log_text() for worker in self.workers)
+
+
+@pytest.fixture(scope="session", params=["memory", "mongodb"])
+def shared(tmp_path_factory, request):
+    """Workers with default settings, for all tests that leave them as they are: one on memory, then two on MongoDB."""
+    folder = tmp_path_factory.mktemp("shared")
+    settings = {"ENABLE_TEST_ROUTES": "true", "LOG_FORMAT": "json"}
+    with contextlib.ExitStack() as stack:
+        names = ["worker"]
+        if request.param == "mongodb":
+            names = ["first", "second"]
+            mongod = request.getfixturevalue("mongod")
+            settings |= mongod.settings(stack.enter_context(mongod.database()))
+        workers = []
+        for name in names:
+            workers.append(Worker(folder, name=name, **settings))
+            stack.callback(workers[-1].stop)
+        nginx = Nginx(folder, [worker.socket for worker in workers])
+        stack.callback(nginx.stop)
+        yield Shared(request.param, nginx, workers)
 
 
 @pytest.fixture
 def site(shared):
-    return Site(shared[1])
+    return Site(shared.nginx)
 
 
 @pytest.fixture(params=["http", "https"])
 def both(shared, request):
     """The service over plain HTTP/1.1, then over TLS and HTTP/2."""
-    return Site(shared[1], tls=request.param == "https")
+    return Site(shared.nginx, tls=request.param == "https")
+
+
+@pytest.fixture(params=["memory", "mongodb"])
+def serve_each(serve, request):
+    """As `serve`, on either store: one worker on memory, then two on MongoDB."""
+    if request.param == "memory":
+        return serve
+    mongod, database = request.getfixturevalue("mongod"), request.getfixturevalue("database")
+    return functools.partial(serve, workers=2, **mongod.settings(database))
 
 
 @pytest.fixture
 def session_id():
     return f"session-{uuid.uuid4()}"
-
-
-@pytest.fixture(scope="session")
-def mongod(tmp_path_factory):
-    server = Mongod(tmp_path_factory.mktemp("mongod"), replica_set="tests")
-    yield server
-    server.stop()

@@ -9,6 +9,9 @@ import signal
 import socket
 import subprocess
 import time
+import uuid
+
+import pymongo
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("SESSION_FCGI_BIN", ROOT / ".build/release/session-fcgi")).resolve()
@@ -83,6 +86,12 @@ def environment(**settings):
     return {"PATH": os.environ["PATH"], **{name: str(value) for name, value in settings.items()}}
 
 
+def run(*arguments, seconds=20, **settings):
+    """A command of the program that ends by itself."""
+    return subprocess.run(
+        [BINARY, *map(str, arguments)], env=environment(**settings), capture_output=True, text=True, timeout=seconds)
+
+
 class Worker(Process):
     def __init__(self, folder, *arguments, name="worker", **settings):
         self.socket = folder / f"{name}.sock"
@@ -104,8 +113,8 @@ class Worker(Process):
 class Nginx(Process):
     """nginx with the configuration that is shipped. `edits` maps a file's name to replacements in it."""
 
-    def __init__(self, folder, sockets, edits=(), main="nginx.conf", limits=False):
-        self.folder = folder / "nginx"
+    def __init__(self, folder, sockets, name="nginx", edits=(), main="nginx.conf", limits=False):
+        self.folder = folder / name
         self.log = self.folder / "error.log"
         self.access_log = self.folder / "access.log"
         self.http_port, self.https_port = free_port(), free_port()
@@ -151,25 +160,22 @@ class Nginx(Process):
 class Mongod(Process):
     """MongoDB's own server, on a port of its own; a replica set of one where asked for."""
 
-    def __init__(self, folder, replica_set=None):
-        self.folder = folder
+    def __init__(self, folder, *arguments, name="mongod", replica_set=None, starts=True):
         self.port = free_port()
-        self.replica_set = replica_set
-        self.log = folder / "mongod.log"
-        self.uri = f"mongodb://127.0.0.1:{self.port}/" + (f"?replicaSet={replica_set}" if replica_set else "")
+        self.address = f"127.0.0.1:{self.port}"
+        self.log = folder / f"{name}.log"
+        self.uri = f"mongodb://{self.address}/" + (f"?replicaSet={replica_set}" if replica_set else "")
         binary = os.environ.get("TEST_MONGOD") or shutil.which("mongod") or ROOT / ".build/mongod/mongod"
-        (folder / "data").mkdir(parents=True)
+        (folder / name).mkdir(parents=True)
         self.arguments = [
-            binary, "--port", self.port, "--bind_ip", "127.0.0.1", "--dbpath", folder / "data",
-            "--nounixsocket", "--wiredTigerCacheSizeGB", "0.25"]
+            binary, "--port", self.port, "--bind_ip", "127.0.0.1", "--dbpath", folder / name,
+            "--nounixsocket", "--wiredTigerCacheSizeGB", "0.25", *arguments]
         if replica_set:
             self.arguments += ["--replSet", replica_set]
-        self.start()
-        if replica_set:
-            with self.client(directConnection=True) as client:
-                member = {"_id": 0, "host": f"127.0.0.1:{self.port}"}
-                client.admin.command("replSetInitiate", {"_id": replica_set, "members": [member]})
-                wait_until(lambda: client.admin.command("hello")["isWritablePrimary"], "a primary", 30)
+        if starts:
+            self.start()
+        if starts and replica_set:
+            initiate(replica_set, [self])
 
     def start(self):
         self.process = start(self.arguments, self.log)
@@ -179,12 +185,48 @@ class Mongod(Process):
         self.process.kill()
         self.process.wait()
 
+    def stop(self):
+        """An orderly end takes long, and what is stored is of no use any more."""
+        if self.process:
+            self.kill()
+
     @contextlib.contextmanager
     def client(self, **options):
-        import pymongo
-
-        client = pymongo.MongoClient(f"mongodb://127.0.0.1:{self.port}/", **options)
+        client = pymongo.MongoClient(f"mongodb://{self.address}/", directConnection=True, **options)
         try:
             yield client
         finally:
             client.close()
+
+    @contextlib.contextmanager
+    def database(self):
+        """A new database, which goes afterwards."""
+        with self.client() as client:
+            name = f"test-{uuid.uuid4()}"
+            try:
+                yield client[name]
+            finally:
+                client.drop_database(name)
+
+    def settings(self, database):
+        """What a worker is told to use that database."""
+        return {"MONGO_URI": self.uri, "MONGO_DATABASE": database.name}
+
+
+def initiate(name, members):
+    """Makes a replica set of servers that were started for it, and waits for its primary."""
+    with members[0].client() as client:
+        addresses = [{"_id": number, "host": member.address} for number, member in enumerate(members)]
+        # Elections after a second instead of ten.
+        settings = {"electionTimeoutMillis": 1000, "heartbeatIntervalMillis": 500}
+        client.admin.command("replSetInitiate", {"_id": name, "members": addresses, "settings": settings})
+    wait_until(lambda: primary_of(members), "a primary", 30)
+
+
+def primary_of(members):
+    """The member that is the primary now, if one is."""
+    for member in members:
+        with contextlib.suppress(pymongo.errors.PyMongoError), member.client(serverSelectionTimeoutMS=500) as client:
+            if client.admin.command("hello")["isWritablePrimary"]:
+                return member
+    return None

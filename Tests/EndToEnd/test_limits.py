@@ -3,8 +3,8 @@ import requests
 from client import path_of, user
 
 
-def test_only_the_newest_messages_are_kept(serve):
-    site = serve(MAX_SESSION_MESSAGES=3)
+def test_only_the_newest_messages_are_kept(serve_each):
+    site = serve_each(MAX_SESSION_MESSAGES=3)
     assert site.append("s", *[user(str(number)) for number in range(3)]).json()["dropped"] == 0
     answer = site.append("s", user("3"), user("4")).json()
     assert (answer["appended"], answer["dropped"], answer["message_count"]) == (2, 2, 3)
@@ -24,16 +24,16 @@ def test_a_batch_greater_than_a_session_leaves_its_newest_messages(site, session
     assert site.messages(session_id) == [user(str(number)) for number in range(5, 35)]
 
 
-def test_the_oldest_messages_make_room_for_new_bytes(serve):
-    site = serve(MAX_SESSION_BYTES=10_000, MAX_MESSAGE_BYTES=4_000)
+def test_the_oldest_messages_make_room_for_new_bytes(serve_each):
+    site = serve_each(MAX_SESSION_BYTES=10_000, MAX_MESSAGE_BYTES=4_000)
     for number in range(5):
         answer = site.append("s", user(str(number) * 3_000)).json()
     assert answer["message_count"] == 3
     assert [message["content"][0] for message in site.messages("s")] == ["2", "3", "4"]
 
 
-def test_a_message_too_large_is_413_and_names_the_limit(serve):
-    site = serve(MAX_MESSAGE_BYTES=1_000)
+def test_a_message_too_large_is_413_and_names_the_limit(serve_each):
+    site = serve_each(MAX_MESSAGE_BYTES=1_000)
     answer = site("POST", "/sessions/s/messages", user("x" * 1_000))
     assert answer.status == 413
     assert answer.json()["limit"] == 1_000
@@ -43,11 +43,11 @@ def test_a_message_too_large_is_413_and_names_the_limit(serve):
     assert site("POST", "/sessions/s/messages", body=exact).status == 201
 
 
-def test_a_body_somewhat_too_large_is_refused_by_the_worker_with_its_limit(both, session_id):
+def test_a_body_somewhat_too_large_is_refused_by_the_worker_with_its_limit(both, shared, session_id):
     answer = both("POST", path_of(session_id) + "/messages", body=b" " * 1_048_577)
     assert answer.status == 413
     assert answer.json()["limit"] == 1_048_576
-    assert answer.headers["x-session-store"] == "memory"
+    assert answer.headers["x-session-store"] == shared.store
 
 
 def test_a_body_much_too_large_is_refused_by_nginx(both, session_id):

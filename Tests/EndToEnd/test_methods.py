@@ -47,7 +47,7 @@ def test_head_is_get_without_its_body(both, route, session_id):
 
 def test_head_sends_not_one_byte_of_body(site, shared, session_id):
     site.append(session_id, user("a"))
-    with socket.create_connection(("127.0.0.1", shared[1].http_port), 10) as connection:
+    with socket.create_connection(("127.0.0.1", shared.nginx.http_port), 10) as connection:
         connection.sendall(f"HEAD {path_of(session_id)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         received = b""
         while chunk := connection.recv(65536):

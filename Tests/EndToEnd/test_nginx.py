@@ -42,11 +42,11 @@ def raw(port, request):
     (b"GET /health HTTP/9.0\r\n\r\n", 505),
 ], ids=lambda value: str(value)[:40])
 def test_what_is_not_http_is_a_problem(shared, request_bytes, status):
-    assert raw(shared[1].http_port, request_bytes).status == status
+    assert raw(shared.nginx.http_port, request_bytes).status == status
 
 
 def test_plain_http_on_the_tls_port_is_a_problem(shared):
-    assert raw(shared[1].https_port, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").status == 400
+    assert raw(shared.nginx.https_port, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").status == 400
 
 
 def test_internal_paths_are_404(site):
@@ -55,10 +55,9 @@ def test_internal_paths_are_404(site):
 
 
 def test_the_request_id_of_nginx_is_handed_on(site, shared):
-    worker, nginx = shared
     request_id = site("GET", "/health/live").headers["x-request-id"]
     assert re.fullmatch("[0-9a-f]{32}", request_id)
-    wait_until(lambda: request_id in worker.log_text() and request_id in nginx.access_log.read_text(), "both logs")
+    wait_until(lambda: request_id in shared.log_text() and request_id in shared.nginx.access_log.read_text(), "both logs")
 
 
 def test_too_many_requests_from_an_address_are_429(serve):
@@ -158,7 +157,7 @@ def test_many_clients_at_once_lose_nothing(both, session_id):
 
 
 def test_the_access_log_is_json_without_queries_and_tokens(site, shared, session_id):
-    nginx = shared[1]
+    nginx = shared.nginx
     answer = site("GET", f"{path_of(session_id)}?last=1&x=query-secret", token="token-secret",
                   headers={"Idempotency-Key": "key-secret"})
     request_id = answer.headers["x-request-id"]
@@ -169,13 +168,13 @@ def test_the_access_log_is_json_without_queries_and_tokens(site, shared, session
     assert entry["path"] == path_of(session_id)
     assert entry["status"] == 404
     assert entry["upstream_status"] == "404"
-    assert entry["store"] == "memory"
+    assert entry["store"] == shared.store
     assert isinstance(entry["duration"], (int, float))
     assert "secret" not in nginx.access_log.read_text()
 
 
 def test_every_line_of_the_access_log_is_json(shared):
-    nginx = shared[1]
+    nginx = shared.nginx
     for target in (b"/\xff", b'/"', b"/\\", b"/a?\xff"):
         raw(nginx.http_port, b"GET " + target + b" HTTP/1.0\r\n\r\n")
     with socket.create_connection(("127.0.0.1", nginx.http_port), 10) as old:
@@ -189,7 +188,7 @@ def test_every_line_of_the_access_log_is_json(shared):
 
 def test_a_refused_post_is_logged_as_a_post(site, shared, session_id):
     answer = site("POST", path_of(session_id) + "/messages", body=b" " * 3_000_000)
-    entry = wait_until(lambda: next((json.loads(line) for line in shared[1].access_log.read_text().splitlines()
+    entry = wait_until(lambda: next((json.loads(line) for line in shared.nginx.access_log.read_text().splitlines()
                                      if answer.headers["x-request-id"] in line), None), "a line in the log")
     assert (entry["method"], entry["status"]) == ("POST", 413)
 

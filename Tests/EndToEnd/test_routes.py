@@ -4,6 +4,7 @@ import time
 import pytest
 
 from client import path_of, user
+from processes import wait_until
 
 TIMESTAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
@@ -27,12 +28,12 @@ def test_create_without_a_body_makes_a_random_uuid(both):
     assert both("GET", answer.headers["location"]).json() == answer.json()
 
 
-def test_create_keeps_the_id_and_messages_given(both, session_id):
+def test_create_keeps_the_id_and_messages_given(both, shared, session_id):
     messages = [user("Hello"), {"role": "assistant", "content": "Hi"}]
     answer = both("POST", "/sessions", {"session_id": session_id, "messages": messages})
     assert answer.status == 201
     assert answer.headers["location"] == path_of(session_id)
-    assert answer.headers["x-session-store"] == "memory"
+    assert answer.headers["x-session-store"] == shared.store
     assert is_session(answer.json(), session_id, messages)
 
 
@@ -96,20 +97,20 @@ def test_a_deleted_session_is_gone(both, session_id):
         assert both(method, path_of(session_id) + path).status == 404
 
 
-def test_health_says_what_is_connected(both):
+def test_health_says_what_is_connected(both, shared):
     answer = both("GET", "/health")
     assert answer.status == 200
     assert answer.json()["status"] == "ok"
-    assert answer.json()["mongodb"] == "not configured"
+    assert answer.json()["mongodb"] == {"memory": "not configured", "mongodb": "connected"}[shared.store]
     assert isinstance(answer.json()["active_sessions"], int)
 
 
-def test_active_sessions_counts_sessions(serve):
-    site = serve()
+def test_active_sessions_counts_sessions(serve_each):
+    site = serve_each()
     site.append("one", user("Hello"))
     site.append("two", user("Hello"))
     site("DELETE", "/sessions/two")
-    assert site("GET", "/health").json()["active_sessions"] == 1
+    wait_until(lambda: site("GET", "/health").json()["active_sessions"] == 1, "one session is counted")
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
@@ -117,8 +118,8 @@ def test_a_worker_in_order_is_live_and_ready(both, path):
     assert both("GET", path).status == 200
 
 
-def test_admin_lists_sessions_newest_first_page_by_page(serve):
-    site = serve()
+def test_admin_lists_sessions_newest_first_page_by_page(serve_each):
+    site = serve_each()
     for name in ("one", "two", "three"):
         site.append(name, user("secret content"))
     seen, cursor = [], ""
@@ -219,8 +220,8 @@ def test_listing_refuses_what_it_cannot_mean(both, query):
     assert both("GET", f"/admin/sessions?{query}").status == 400
 
 
-def test_an_expired_session_is_gone(serve):
-    site = serve(SESSION_TTL_SECONDS=1)
+def test_an_expired_session_is_gone(serve_each):
+    site = serve_each(SESSION_TTL_SECONDS=1)
     site.append("one", user("Hello"))
     updated = time.monotonic()
     while site("GET", "/sessions/one").status == 200:

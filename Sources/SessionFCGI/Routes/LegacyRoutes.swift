@@ -5,7 +5,9 @@ extension Router {
     func readHistory(_ id: SessionID) throws(Problem) -> Response {
         let stored = try readWhatIsKnown(id, last: nil)
         var response = Response(status: 200, store: stored.kind)
-        if let session = stored.value {
+        if var session = stored.value {
+            // In the service's own shape, which has no such member; the header tells which store has answered.
+            session.isPartial = false
             response.body.append(history: session)
         } else {
             response.body.append("{\"session_id\":")

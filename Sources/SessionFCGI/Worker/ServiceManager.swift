@@ -1,5 +1,3 @@
-// For SOCK_DGRAM alone: where both modules are loaded, it counts as this one's.
-import CFCGI
 import Glibc
 
 /// systemd, where it has started the worker with `Type=notify` and wants to be told how the worker fares: the
@@ -48,7 +46,7 @@ final class ServiceManager {
     /// A manager that does not listen is none of the requests' business, so nothing is done about errors.
     private func send(_ text: String) {
         guard let path else { return }
-        let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let descriptor = socket(AF_UNIX, SocketKind.datagram, 0)
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
         var address = sockaddr_un()

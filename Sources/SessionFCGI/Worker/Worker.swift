@@ -56,7 +56,7 @@ final class Worker: Sendable {
 
     /// Connections that are open, and requests that are being answered.
     var load: (connections: Int, requests: Int) {
-        (openConnections.load(ordering: .relaxed), requestsInHand.load(ordering: .relaxed))
+        (openConnections.load(ordering: .sequentiallyConsistent), requestsInHand.load(ordering: .relaxed))
     }
 
     /// Starts the threads. The caller joins them after `stop`.
@@ -86,12 +86,13 @@ final class Worker: Sendable {
     /// Takes no new connections. Those that are open are served until the web server closes them: a request may be
     /// on its way on any of them, and nginx does not send a POST again that it has sent.
     func drain() {
-        isDraining.store(true, ordering: .releasing)
+        isDraining.store(true, ordering: .sequentiallyConsistent)
         poller.unwatch(listener)
-        guard !listener.isShared else { return }
-        // The web server may have sent requests on connections that nobody has accepted yet. A TCP listener drops
-        // those when it is closed, a Unix one still gives them out.
+        // The web server may have sent requests on connections that nobody has accepted yet. On a shared socket the
+        // kernel may have told this worker alone of one; a TCP listener drops those when it is closed, a Unix one
+        // still gives them out.
         acceptAll()
+        guard !listener.isShared else { return }
         listener.refuseConnections()
         acceptAll()
     }
@@ -117,6 +118,11 @@ final class Worker: Sendable {
     }
 
     private func acceptOne() {
+        // Counted before it is accepted, so that a drain does not end in between. One that has begun before the count
+        // accepts itself what there is.
+        openConnections.add(1, ordering: .sequentiallyConsistent)
+        defer { openConnections.subtract(1, ordering: .sequentiallyConsistent) }
+        guard !isDraining.load(ordering: .sequentiallyConsistent) else { return }
         switch listener.accept() {
         case .none: break
         case .connection(let connection): park(connection, isNew: true)

@@ -46,19 +46,8 @@ struct MongoURI: Sendable {
         for option in overriding {
             mongoc_uri_set_option_as_int32(uri, option.name, option.value)
         }
-        if !mongoc_uri_has_option(uri, "w"), !mongoc_uri_has_option(uri, "journal") { Self.askForDurableWrites(uri) }
         if mongoc_uri_get_appname(uri) == nil { mongoc_uri_set_appname(uri, "session-fcgi") }
         return body(uri)
-    }
-
-    /// A write is acknowledged when the journals of a majority have it. By itself a server of its own acknowledges
-    /// what it would lose if it were killed, and one older than 5.0 what a new primary may not have.
-    private static func askForDurableWrites(_ uri: OpaquePointer) {
-        let concern = mongoc_write_concern_new()
-        defer { mongoc_write_concern_destroy(concern) }
-        mongoc_write_concern_set_wmajority(concern, 0)
-        mongoc_write_concern_set_journal(concern, true)
-        mongoc_uri_set_write_concern(uri, concern)
     }
 
     /// libmongoc repeats in its message the value that it did not take, a password for one.
