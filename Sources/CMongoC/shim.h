@@ -22,7 +22,7 @@ static inline const char *cmongoc_error_message(const bson_error_t *error) {
  */
 static inline uint8_t *cmongoc_command(
     mongoc_client_t *client, const char *database, const uint8_t *command, size_t command_length, bool is_write,
-    bool waits_for_journal, uint32_t *reply_length, bool *succeeded, bson_error_t *error) {
+    bool waits_for_journal, bool waits_for_majority, uint32_t *reply_length, bool *succeeded, bson_error_t *error) {
     bson_t request;
     bson_t reply;
     *reply_length = 0;
@@ -34,9 +34,10 @@ static inline uint8_t *cmongoc_command(
     if (is_write) {
         bson_t options = BSON_INITIALIZER;
         bson_t concern;
-        if (waits_for_journal) {
+        if (waits_for_journal || waits_for_majority) {
             BSON_APPEND_DOCUMENT_BEGIN(&options, "writeConcern", &concern);
-            BSON_APPEND_BOOL(&concern, "j", true);
+            if (waits_for_journal) BSON_APPEND_BOOL(&concern, "j", true);
+            if (waits_for_majority) BSON_APPEND_UTF8(&concern, "w", "majority");
             bson_append_document_end(&options, &concern);
         }
         *succeeded = mongoc_client_write_command_with_opts(client, database, &request, &options, &reply, error);

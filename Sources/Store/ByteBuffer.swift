@@ -55,8 +55,4 @@ public struct ByteBuffer: Sendable, Equatable {
     public mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
     }
-
-    public mutating func truncate(to count: Int) {
-        bytes.removeLast(bytes.count - count)
-    }
 }

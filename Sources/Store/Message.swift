@@ -39,6 +39,13 @@ public struct Message: Sendable, Equatable {
         json = reader.bytes[value.range]
     }
 
+    private init(checked json: [UInt8]) {
+        self.json = json[...]
+    }
+
+    /// The same message, holding on to nothing else of the text that it was read from.
+    var detached: Message { Message(checked: Array(json)) }
+
     /// A message with nothing but a role and a text.
     public init(role: StaticString, content: String) {
         var buffer = ByteBuffer()

@@ -36,6 +36,9 @@ public protocol SessionStore: Sendable {
     /// What the store knows of itself without asking anybody: it costs the same whatever the store holds,
     /// and does not block.
     var status: StoreStatus { get }
+
+    /// Which kind of store answers now: `status.kind`, for less.
+    var kind: StoreKind { get }
 }
 
 /// Which kind of store answered.

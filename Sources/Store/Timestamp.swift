@@ -10,8 +10,10 @@ public struct Timestamp: Sendable, Hashable, Comparable {
         left.milliseconds < right.milliseconds
     }
 
+    /// The time so many seconds later, held to what a BSON date can say: another writer may have left any date.
     public func advanced(bySeconds seconds: Int) -> Timestamp {
-        Timestamp(milliseconds: milliseconds + Int64(seconds) * 1000)
+        let (sum, overflow) = milliseconds.addingReportingOverflow(Int64(seconds) * 1000)
+        return Timestamp(milliseconds: overflow ? (seconds < 0 ? .min : .max) : sum)
     }
 }
 

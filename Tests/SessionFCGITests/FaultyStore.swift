@@ -31,6 +31,8 @@ final class FaultyStore: SessionStore {
 
     func list(limit: Int, after cursor: SessionCursor?) throws(StoreError) -> Stored<SessionPage> { throw refusal() }
 
+    var kind: StoreKind { status.kind }
+
     var status: StoreStatus {
         StoreStatus(
             kind: .mongodb, mongo: .disconnected, activeSessions: 0, ttlSeconds: 60, isReady: false,

@@ -12,22 +12,25 @@ import Testing
         let log = RequestLog(output: output, level: .info)
         let store = MemoryStore(limits: StoreLimits(), maxBytes: 64 << 20)
         let router = Router(store: store, adminTokens: TokenSet(["t0ken"]), apiTokens: TokenSet(["t0ken"]))
+        func record(_ request: Request) {
+            let destination = router.destination(of: request)
+            log.record(
+                method: request.method, route: destination.template, id: request.id,
+                router.respond(to: request, at: destination), since: .now)
+        }
         var request = Request(method: "POST", target: Array("/sessions/pers0n/messages?x=qu3ry".utf8), id: "id-1")
         request.authorization = "Bearer t0ken"
         request.idempotencyKey = "k3y"
         request.body = .bytes(Array(#"{"role":"user","content":"c0ntent"}"#.utf8))
         for method in ["POST", "PATCH"] {
             request.method = method
-            let destination = router.destination(of: request)
-            log.record(request, destination, router.respond(to: request, at: destination), since: .now)
+            record(request)
         }
         request.body = .bytes(Array(#"{"role":"c0ntent"#.utf8))
         request.method = "POST"
-        let destination = router.destination(of: request)
-        log.record(request, destination, router.respond(to: request, at: destination), since: .now)
+        record(request)
         request.target = Array("/pers0n".utf8)
-        let nowhere = router.destination(of: request)
-        log.record(request, nowhere, router.respond(to: request, at: nowhere), since: .now)
+        record(request)
         output.flush()
     }
 

@@ -22,16 +22,6 @@ import Testing
         #expect(buffer.bytes == [0xFE, 0xFF, 0xFF, 0xFF, 8, 7, 6, 5, 4, 3, 2, 1])
     }
 
-    @Test func `truncating keeps what came first`() {
-        var buffer = ByteBuffer()
-        buffer.append("abcdef" as String)
-        buffer.truncate(to: 2)
-        buffer.append(UInt8(ascii: "!"))
-        #expect(buffer.bytes == Array("ab!".utf8))
-        buffer.removeAll()
-        #expect(buffer.count == 0)
-    }
-
     @Test func `a JSON string escapes quotes, backslashes and control characters only`() {
         let all = String(decoding: 0...0x7F as ClosedRange<UInt8>, as: UTF8.self)
         var expected = "\""

@@ -23,7 +23,7 @@ import Testing
         }
 
         deinit {
-            _ = store.close(within: .zero)
+            store.close(within: .zero, whileWaiting: {})
             threads.join()
         }
 
@@ -160,7 +160,10 @@ import Testing
     @Test func closingSaysHowManyChangesWereNeverWritten() throws {
         let fixture = try Fixture(fault: .unreachable)
         _ = try fixture.store.append([message("x")], to: SessionID("a")!, key: nil)
-        #expect(fixture.store.close(within: .milliseconds(50)) == 1)
+        fixture.store.close(within: .milliseconds(50), whileWaiting: { usleep(1000) })
+        #expect(fixture.store.changesLeft == 1)
+        // Nobody would write what came now.
+        #expect(throws: StoreError.self) { try fixture.store.append([message("y")], to: SessionID("a")!, key: nil) }
     }
 
     @Test func underLoadThroughOutagesEveryAcknowledgedMessageIsStoredOnceAndInItsClientsOrder() throws {

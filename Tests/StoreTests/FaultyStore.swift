@@ -39,6 +39,8 @@ final class FaultyStore: ReplayTarget {
         }
     }
 
+    var serverTime: Timestamp? { SystemClock().now }
+
     func ping() throws(StoreError) {
         if fault != .none { throw .unavailable(reason: "no sign of life") }
     }
@@ -72,6 +74,8 @@ final class FaultyStore: ReplayTarget {
     func list(limit: Int, after cursor: SessionCursor?) throws(StoreError) -> Stored<SessionPage> {
         try ask { memory throws(StoreError) in try memory.list(limit: limit, after: cursor) }
     }
+
+    var kind: StoreKind { status.kind }
 
     var status: StoreStatus {
         var status = memory.status

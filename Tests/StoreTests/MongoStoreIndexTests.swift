@@ -20,7 +20,13 @@ import Testing
         ([#"{"key": {"updated_at": 1}, "name": "by_date", "expireAfterSeconds": 600}"#], 0),
         ([#"{"key": {"updated_at": 1}, "name": "session_ttl", "sparse": true, "expireAfterSeconds": 600}"#], 0),
         ([#"{"key": {"created_at": 1}, "name": "session_ttl", "expireAfterSeconds": 600}"#], 0),
-        ([#"{"key": {"updated_at": -1}, "name": "updated_at_-1"}"#, #"{"key": {"updated_at": 1, "_id": 1}, "name": "both"}"#], 2),
+        ([#"{"key": {"updated_at": -1}, "name": "updated_at_-1"}"#, #"{"key": {"updated_at": 1, "_id": 1}, "name": "both"}"#], 1),
+        (
+            [
+                #"{"key": {"updated_at": -1}, "name": "newest", "expireAfterSeconds": 60}"#,
+                #"{"key": {"updated_at": 1}, "name": "session_ttl", "expireAfterSeconds": 600}"#,
+            ], 0
+        ),
         (
             [
                 #"{"key": {"updated_at": 1}, "name": "updated_at_1"}"#,

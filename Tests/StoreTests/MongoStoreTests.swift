@@ -393,18 +393,4 @@ import Testing
         #expect(try store.append([.user("a")], to: id, key: key).value == replay)
         #expect(try store.read(id, last: nil).value?.contents == ["a"])
     }
-
-    @Test func acknowledgedMessagesAreKeptThoughTheirKeyIsTaken() throws {
-        let database = try MongoDatabase()
-        let store = try database.store()
-        defer { store.close() }
-        _ = try store.append([.user("a")], to: id, key: IdempotencyKey(key: "k", fingerprint: 1))
-        let answer = AppendResult(messageCount: 1, appended: 1, dropped: 0, updatedAt: Timestamp(milliseconds: 0))
-        let other = IdempotencyKey(key: "k", fingerprint: 2)
-        let operation = Operation(id: .random(), session: id, change: .append([.user("b")], key: other, answer: answer))
-        for _ in 0..<2 { _ = try store.apply(operation) }
-        #expect(try store.read(id, last: nil).value?.contents == ["a", "b"])
-        let unanswered = Operation(id: .random(), session: id, change: .append([.user("c")], key: other, answer: nil))
-        #expect(throws: StoreError.keyReused) { try store.apply(unanswered) }
-    }
 }

@@ -9,7 +9,7 @@ struct OpenStore {
     /// How many connections to MongoDB it may open; 0 without MongoDB.
     let connections: Int
     let store: any SessionStore
-    private let closing: (Duration) -> Int
+    private let closing: (Duration, () -> Void) -> Int
 
     /// How many threads beside those that answer requests use connections to MongoDB: those that write what was
     /// recorded during an outage, and the one that looks for the database's return.
@@ -21,27 +21,32 @@ struct OpenStore {
             store = MemoryStore(limits: settings.limits, maxBytes: settings.memoryMaxBytes)
             blocks = false
             connections = 0
-            closing = { _ in 0 }
+            closing = { _, _ in 0 }
             return
         }
         let mongo = try Self.mongoStore(settings, connections: threads + Self.connectionsOfItsOwn, logger: logger)
         let fallback = FallbackStore(primary: mongo, secondary: Self.secondary(settings), logger: logger)
-        let background = Threads()
         mongo.start()
-        try fallback.start(on: background)
+        try fallback.start(on: Threads())
         store = fallback
         blocks = true
         connections = mongo.maxConnections
-        closing = { timeout in
-            let left = fallback.close(within: timeout)
-            background.join()
-            mongo.close()
+        closing = { timeout, whileWaiting in
+            fallback.close(within: timeout, whileWaiting: whileWaiting)
+            let left = fallback.changesLeft
+            if left > 0 {
+                logger.error(
+                    "Stopping with acknowledged changes that were never written; they are lost.",
+                    metadata: ["pending": "\(left)"])
+            }
             return left
         }
     }
 
-    /// Writes what is still to be written, and closes. Returns how many changes were left when the time was over.
-    func close(within timeout: Duration) -> Int { closing(timeout) }
+    /// Writes what is still to be written, and takes nothing more. Returns how many changes were left when the time was
+    /// over. The process is to end then: its threads and connections go with it.
+    /// - Parameter whileWaiting: called again and again until then.
+    func close(within timeout: Duration, whileWaiting: () -> Void) -> Int { closing(timeout, whileWaiting) }
 
     /// A store on MongoDB that has not connected yet, or exit status 78.
     static func mongoStore(_ settings: Settings, connections: Int, logger: Logger) throws -> MongoStore {

@@ -47,7 +47,7 @@ struct Serve: ParsableCommand {
         guard let listen else { return }
         guard let address = ListenAddress(listen) else {
             throw ValidationError(
-                "--listen must be unix:/path (of up to \(ListenAddress.maximumPathBytes) bytes) or address:port.")
+                "--listen must be unix:/path (of up to \(ListenAddress.maximumPathBytes) bytes) or a numeric address:port.")
         }
         guard address.isLocal || allowRemote else {
             throw ValidationError(
@@ -65,11 +65,11 @@ struct Serve: ParsableCommand {
         let settings = try settingsOptions.load()
         let output = LogOutput(format: settings.logFormat)
         let logger = Logger(label: "session-fcgi") { _ in LineLogHandler(output: output, level: settings.logLevel) }
-        let listener = try openListener()
-        if !settings.usesMongo { try claimForMemory(listener, logger) }
+        let tokens = try Tokens(settings)
         let threadCount = threads ?? (settings.usesMongo ? Self.defaultThreads.mongodb : Self.defaultThreads.memory)
         let open = try OpenStore(settings, threads: threadCount, logger: logger)
-        let tokens = try Tokens(settings)
+        let listener = try openListener()
+        if !settings.usesMongo { try claimForMemory(listener, logger) }
         let router = Router(
             store: open.store,
             options: Router.Options(
@@ -82,9 +82,8 @@ struct Serve: ParsableCommand {
                 threads: threadCount, requestTimeout: .seconds(requestTimeout), maxBodyBytes: settings.maxBodyBytes,
                 storeBlocks: open.blocks),
             logger: logger, requestLog: RequestLog(output: output, level: settings.logLevel))
-        let pool = Threads()
         let manager = ServiceManager()
-        try worker.start(on: pool)
+        try worker.start(on: Threads())
         manager.ready("Answering with \(threadCount) threads and up to \(open.connections) connections to MongoDB")
         logger.notice(
             "Answering requests.",
@@ -93,21 +92,22 @@ struct Serve: ParsableCommand {
                 "store": "\(settings.usesMongo ? "mongodb" : "memory")", "mongodb_connections": "\(open.connections)",
             ])
 
-        defer { output.flush() }
         waitForStopSignal(worker, tokens, output, manager, logger)
         manager.stopping("Draining")
         let deadline = ContinuousClock.now + .seconds(drainSeconds)
-        drain(worker, until: deadline, manager, logger)
-        let left = open.close(within: max(.zero, deadline - .now))
-        guard worker.load.requests == 0 else {
-            logger.warning("Stopping with requests in hand.", metadata: ["requests": "\(worker.load.requests)"])
-            output.flush()
-            _exit(left > 0 ? 1 : 0)
-        }
+        worker.drain()
+        while worker.load.connections > 0, .now < deadline { attendToDrain(worker, output, manager, logger) }
+        // No request is taken any more that the store would acknowledge and nobody would write.
         worker.stop()
-        pool.join()
-        logger.notice("Stopped.")
-        if left > 0 { throw ExitCode.failure }
+        let left = open.close(within: max(.zero, deadline - .now)) {
+            attendToDrain(worker, output, manager, logger)
+        }
+        logger.notice(
+            "Stopped.",
+            metadata: ["connections": "\(worker.load.connections)", "requests": "\(worker.load.requests)"])
+        output.flush()
+        // A thread may be waiting for a peer or for a dead server: it goes with the process.
+        _exit(left > 0 ? EXIT_FAILURE : EXIT_SUCCESS)
     }
 
     private func openListener() throws -> ListeningSocket {
@@ -155,18 +155,15 @@ struct Serve: ParsableCommand {
         }
     }
 
-    private func drain(
-        _ worker: Worker, until deadline: ContinuousClock.Instant, _ manager: ServiceManager, _ logger: Logger
-    ) {
-        worker.drain()
-        while worker.load.connections > 0, .now < deadline {
-            if let signal = nextSignal(within: .milliseconds(20)), signal != SIGHUP {
-                logger.warning("Stopping at once.", metadata: ["signal": "\(signal)"])
-                _exit(1)
-            }
-            worker.tick()
-            manager.signOfLife()
+    /// Attends, for a moment, to a worker that is on its way out. A signal ends it at once.
+    private func attendToDrain(_ worker: Worker, _ output: LogOutput, _ manager: ServiceManager, _ logger: Logger) {
+        if let signal = nextSignal(within: .milliseconds(20)), signal != SIGHUP {
+            logger.warning("Stopping at once.", metadata: ["signal": "\(signal)"])
+            output.flush()
+            _exit(EXIT_FAILURE)
         }
+        worker.tick()
+        manager.signOfLife()
     }
 
     /// SIGTERM, SIGINT or SIGHUP; nil when none came.

@@ -1,8 +1,8 @@
 import Glibc
 import Store
 
-/// Variables from a file of `NAME=value` lines, as systemd's `EnvironmentFile` and Docker's `--env-file` read them:
-/// blank lines and those that begin with `#` are passed over, a value may stand in single or double quotes.
+/// Variables from a file of `NAME=value` lines: blank lines and those that begin with `#` are passed over, a value may
+/// stand in single or double quotes, and nothing in it is expanded.
 struct EnvironmentFile {
     let variables: [String: String]
 
@@ -27,10 +27,24 @@ struct EnvironmentFile {
                 continue
             }
             let key = String(assignment[..<equals].trimmingWhitespace())
+            guard Self.isName(key) else {
+                faults.append("\(name), line \(index + 1): what stands before the = is not a variable's name")
+                continue
+            }
             variables[key] = Self.unquoted(assignment[assignment.index(after: equals)...].trimmingWhitespace())
         }
         guard faults.isEmpty else { throw ConfigurationError(faults: faults) }
         self.variables = variables
+    }
+
+    /// POSIX.1-2017, section 8.1, with small letters besides.
+    private static func isName(_ text: String) -> Bool {
+        let isDigit = { (byte: UInt8) in (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+        return !isDigit(text.utf8.first ?? UInt8(ascii: "0"))
+            && text.utf8.allSatisfy { byte in
+                isDigit(byte) || byte == UInt8(ascii: "_")
+                    || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+            }
     }
 
     private static func unquoted(_ value: Substring) -> String {

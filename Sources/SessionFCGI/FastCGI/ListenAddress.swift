@@ -19,7 +19,10 @@ enum ListenAddress: Equatable {
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
         var host = text[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
-        guard !host.isEmpty else { return nil }
+        let isNumeric = host.utf8.allSatisfy { byte in
+            byte.hexDigit != nil || byte == UInt8(ascii: ".") || byte == UInt8(ascii: ":")
+        }
+        guard !host.isEmpty, isNumeric else { return nil }
         self = .tcp(host: String(host), port: port)
     }
 

@@ -35,6 +35,9 @@ final class ListeningSocket: Sendable {
             var on: Int32 = 1
             if case .tcp = address {
                 setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
+                // Connections inherit it. libfcgi writes 8 KB at a time, and each but the first would wait for the
+                // peer's delayed acknowledgement.
+                setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
             }
             let descriptor = descriptor
             try address.withSocketAddress { pointer, length throws(SystemCallError) in

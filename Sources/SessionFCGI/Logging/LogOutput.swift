@@ -18,6 +18,8 @@ final class LogOutput: Sendable {
     private let format: Format
     private let clock = SystemClock()
     private let gathered = Mutex(ByteBuffer(capacity: LogOutput.gatheredBytes))
+    /// Held while lines are written, so that they keep their order; has the buffer that is not gathered in.
+    private let writing = Mutex(ByteBuffer(capacity: LogOutput.gatheredBytes))
 
     init(format: Format) {
         self.format = format
@@ -28,27 +30,32 @@ final class LogOutput: Sendable {
         var line = LogLine(level, message, at: clock.now, in: format)
         addFields(&line)
         line.end()
-        gathered.withLock { gathered in
+        let isDue = gathered.withLock { gathered in
             gathered.append(line.buffer.bytes)
-            if level > .info || gathered.count >= Self.gatheredBytes { Self.flush(&gathered) }
+            return level > .info || gathered.count >= Self.gatheredBytes
         }
+        if isDue { flush() }
     }
 
     /// Writes the lines that were gathered; to be called a few times a second.
     func flush() {
-        gathered.withLock { Self.flush(&$0) }
+        // Lines are gathered on while others are being written.
+        writing.withLock { spare in
+            gathered.withLock { swap(&$0, &spare) }
+            Self.write(spare)
+            spare.removeAll()
+        }
     }
 
-    private static func flush(_ gathered: inout ByteBuffer) {
+    private static func write(_ lines: ByteBuffer) {
         var written = 0
-        while written < gathered.count {
-            let count = gathered.bytes.withUnsafeBytes { bytes in
+        while written < lines.count {
+            let count = lines.bytes.withUnsafeBytes { bytes in
                 Glibc.write(STDERR_FILENO, bytes.baseAddress! + written, bytes.count - written)
             }
             // A log that cannot be written has nowhere to say so.
-            if count <= 0 { break }
+            if count <= 0 { return }
             written += count
         }
-        gathered.removeAll()
     }
 }

@@ -8,19 +8,18 @@ struct RequestLog: Sendable {
     let level: Logger.Level
 
     func record(
-        _ request: Request, _ destination: Router.Destination, _ response: Response,
-        since received: ContinuousClock.Instant
+        method: String, route: StaticString, id: String, _ response: Response, since received: ContinuousClock.Instant
     ) {
         let severity: Logger.Level = response.status >= 500 ? .error : .info
         guard severity >= level else { return }
         let elapsed = ContinuousClock.now - received
         let microseconds = elapsed.components.seconds * 1_000_000 + elapsed.components.attoseconds / 1_000_000_000_000
         output.write(severity, "Answered a request.".utf8) { line in
-            line.field("method", request.method)
-            line.field("route", destination.template.description)
+            line.field("method", method)
+            line.field("route", route.description)
             line.field("status", response.status)
             line.field("duration_us", microseconds)
-            line.field("request_id", request.id)
+            line.field("request_id", id)
             line.field("store", response.store?.rawValue ?? "-")
             if let cause = response.cause { line.field("cause", cause) }
         }

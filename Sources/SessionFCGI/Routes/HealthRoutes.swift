@@ -5,7 +5,8 @@ extension Router {
         let status = store.status
         var response = Response(status: 200, store: status.kind)
         response.body.append("{\"status\":\"")
-        response.body.append(status.mongo == .disconnected ? "degraded" : "ok")
+        let isWhole = status.mongo != .disconnected && status.pendingOperations ?? 0 == 0
+        response.body.append(isWhole ? "ok" : "degraded")
         response.body.append("\",\"mongodb\":\"")
         response.body.append(status.mongo.rawValue)
         response.body.append("\",\"active_sessions\":")

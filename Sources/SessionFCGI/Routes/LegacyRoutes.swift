@@ -58,7 +58,7 @@ extension Router {
         do {
             return try store.read(id, last: last)
         } catch {
-            guard case .unavailable = error, store.status.kind == .memory else { throw Problem(error) }
+            guard case .unavailable = error, store.kind == .memory else { throw Problem(error) }
             return Stored(nil, in: .memory)
         }
     }

@@ -57,7 +57,7 @@ struct Router: Sendable {
         } catch {
             response = error.response
         }
-        if response.store == nil { response.store = store.status.kind }
+        if response.store == nil { response.store = store.kind }
         return response
     }
 

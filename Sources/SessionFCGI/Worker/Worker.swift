@@ -40,6 +40,8 @@ final class Worker: Sendable {
     private let isDraining = Atomic<Bool>(false)
     /// Set while the machine has no descriptor to spare.
     private let isAcceptingPaused = Atomic<Bool>(false)
+    /// Whether the log has been told of it since a connection was last accepted.
+    private let isExhaustionKnown = Atomic<Bool>(false)
 
     init(
         router: Router, listener: ListeningSocket, options: Options, logger: Logger, requestLog: RequestLog
@@ -78,7 +80,8 @@ final class Worker: Sendable {
             do throws(SystemCallError) {
                 try poller.watch(listener)
             } catch {
-                isAcceptingPaused.store(true, ordering: .releasing)
+                // Where another thread has met the limit again meanwhile, the listener is watched still.
+                isAcceptingPaused.store(error.code != EEXIST, ordering: .releasing)
             }
         }
     }
@@ -125,11 +128,15 @@ final class Worker: Sendable {
         guard !isDraining.load(ordering: .sequentiallyConsistent) else { return }
         switch listener.accept() {
         case .none: break
-        case .connection(let connection): park(connection, isNew: true)
+        case .connection(let connection):
+            isExhaustionKnown.store(false, ordering: .relaxed)
+            park(connection, isNew: true)
         case .exhausted(let error):
             // The listener stays readable: without a pause all threads would spin on it.
             if isAcceptingPaused.compareExchange(expected: false, desired: true, ordering: .acquiringAndReleasing).exchanged {
                 poller.unwatch(listener)
+            }
+            if !isExhaustionKnown.exchange(true, ordering: .relaxed) {
                 logger.error("Cannot accept connections; raise the limit on open files.", metadata: ["error": "\(error)"])
             }
         }
@@ -155,7 +162,8 @@ final class Worker: Sendable {
             giveBack(exchange)
         case .refused(let problem, let requestID):
             var response = problem.response
-            response.store = router.store.status.kind
+            response.store = router.store.kind
+            requestLog.record(method: "-", route: "-", id: requestID, response, since: .now)
             send(response, id: requestID, isHead: false, over: exchange)
         case .request(let request):
             let job = Job(
@@ -169,7 +177,9 @@ final class Worker: Sendable {
 
     private func answer(_ job: Job) {
         let response = router.respond(to: job.request, at: job.destination)
-        requestLog.record(job.request, job.destination, response, since: job.received)
+        requestLog.record(
+            method: job.request.method, route: job.destination.template, id: job.request.id, response,
+            since: job.received)
         send(response, id: job.request.id, isHead: job.request.method == "HEAD", over: job.exchange)
     }
 

@@ -7,6 +7,8 @@ public final class Wakeup: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
     private var isSignalled = false
+    /// How often it was signalled, for those that wait when another one has taken the signal.
+    private var signals = 0
 
     public init() {
         mutex = .allocate(capacity: 1)
@@ -33,6 +35,7 @@ public final class Wakeup: @unchecked Sendable {
     public func signal() {
         pthread_mutex_lock(mutex)
         isSignalled = true
+        signals += 1
         pthread_cond_broadcast(condition)
         pthread_mutex_unlock(mutex)
     }
@@ -45,7 +48,8 @@ public final class Wakeup: @unchecked Sendable {
         deadline.tv_sec += Int(timeout.components.seconds + nanoseconds / 1_000_000_000)
         deadline.tv_nsec = Int(nanoseconds % 1_000_000_000)
         pthread_mutex_lock(mutex)
-        while !isSignalled, pthread_cond_timedwait(condition, mutex, &deadline) == 0 {}
+        let seen = signals
+        while !isSignalled, signals == seen, pthread_cond_timedwait(condition, mutex, &deadline) == 0 {}
         isSignalled = false
         pthread_mutex_unlock(mutex)
     }

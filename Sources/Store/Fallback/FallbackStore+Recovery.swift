@@ -19,26 +19,23 @@ extension FallbackStore {
         for _ in 0..<Self.replayThreads { try threads.start { self.replay() } }
     }
 
-    /// Waits until all recorded changes are written, and ends the background threads, which the caller joins.
-    /// Returns how many changes were left when the time was over.
-    public func close(within timeout: Duration) -> Int {
+    /// Waits until all recorded changes are written or the time is over, and ends the background threads, which the
+    /// caller joins before it asks for `changesLeft`.
+    /// - Parameter whileWaiting: called again and again until then.
+    public func close(within timeout: Duration, whileWaiting: () -> Void) {
         let deadline = ContinuousClock.now + timeout
         if let journal = secondary?.journal, journal.count > 0 {
             logger.warning(
                 "Trying to write what was acknowledged while MongoDB was away.", metadata: ["pending": "\(journal.count)"])
-            let pause = Wakeup()
-            while journal.count > 0, .now < deadline { pause.wait(for: .milliseconds(20)) }
-            if journal.count > 0 {
-                logger.error(
-                    "Stopping with acknowledged changes that were never written; they are lost.",
-                    metadata: ["pending": "\(journal.count)"])
-            }
+            while journal.count > 0, .now < deadline { whileWaiting() }
         }
         isClosing.store(true, ordering: .releasing)
         watchWakeup.signal()
         replayWakeup.signal()
-        return secondary?.journal.count ?? 0
     }
+
+    /// How many acknowledged changes were never written.
+    public var changesLeft: Int { secondary?.journal.count ?? 0 }
 
     func announceLoss(_ reason: String) {
         watchWakeup.signal()
@@ -119,7 +116,7 @@ extension FallbackStore {
                 if isDone { return true }
             } catch {
                 if case .unavailable(let reason) = error {
-                    if breaker.recordFailure(databaseIsHeard: primary.status.isReady) { announceLoss(reason) }
+                    noteUnavailability(reason)
                 } else {
                     logger.error("A recorded change could not be written; trying again.", metadata: ["cause": "\(error)"])
                 }

@@ -33,6 +33,7 @@ public final class FallbackStore<Primary: ReplayTarget>: SessionStore {
     let watchWakeup = Wakeup()
     let replayWakeup = Wakeup()
     let isClosing = Atomic<Bool>(false)
+    private let lastComplaint = Mutex<ContinuousClock.Instant?>(nil)
     private let gates = (0..<64).map { _ in Gate() }
 
     /// - Parameter secondary: nil to refuse everything while the database is away.
@@ -85,7 +86,7 @@ public final class FallbackStore<Primary: ReplayTarget>: SessionStore {
     }
 
     public func delete(_ id: SessionID) throws(StoreError) -> Stored<Bool> {
-        let operation = Operation(id: .random(), session: id, change: .delete)
+        let operation = Operation(id: .random(), session: id, change: .delete, takenAt: primary.serverTime)
         if case .deleted(let existed) = try applyDirectly(operation) { return Stored(existed, in: .mongodb) }
         return try changeMemory(of: id) { secondary throws(StoreError) in
             // Whether the database holds the session nobody knows; only a second deletion is known to be one.
@@ -154,6 +155,8 @@ public final class FallbackStore<Primary: ReplayTarget>: SessionStore {
         return status
     }
 
+    public var kind: StoreKind { breaker.isOpen && secondary != nil ? .memory : .mongodb }
+
     // MARK: One side or the other
 
     var away: StoreError { .unavailable(reason: "MongoDB is away") }
@@ -170,7 +173,11 @@ public final class FallbackStore<Primary: ReplayTarget>: SessionStore {
     ) throws(StoreError) -> Stored<Value> {
         guard let secondary else { throw away }
         guard secondary.journal.hasRoom else { throw .full }
-        let value = try atGate(of: id) { () throws(StoreError) in try change(secondary) }
+        let value = try atGate(of: id) { () throws(StoreError) in
+            // Nobody would write it any more.
+            guard !isClosing.load(ordering: .acquiring) else { throw away }
+            return try change(secondary)
+        }
         replayWakeup.signal()
         return Stored(value, in: .memory)
     }
@@ -219,8 +226,24 @@ public final class FallbackStore<Primary: ReplayTarget>: SessionStore {
     /// Notices a database that is away; throws on what any other error was.
     private func noteFailure(_ error: StoreError) throws(StoreError) {
         guard case .unavailable(let reason) = error else { throw error }
-        if breaker.recordFailure(databaseIsHeard: primary.status.isReady) { announceLoss(reason) }
+        noteUnavailability(reason)
     }
+
+    /// A call has failed for reasons of the database: it is away, or it answers and refuses.
+    func noteUnavailability(_ reason: String) {
+        if breaker.recordFailure(databaseIsHeard: primary.status.isReady) { return announceLoss(reason) }
+        guard !breaker.isOpen else { return }
+        let isDue = lastComplaint.withLock { last in
+            if let last, .now - last < Self.complaintInterval { return false }
+            last = .now
+            return true
+        }
+        if isDue {
+            logger.warning("MongoDB answers, but a request to it has failed.", metadata: ["cause": "\(reason)"])
+        }
+    }
+
+    private static var complaintInterval: Duration { .seconds(10) }
 
     private func gate(of id: SessionID) -> Gate {
         gates[Int(UInt(bitPattern: id.hashValue) % UInt(gates.count))]

@@ -21,6 +21,7 @@ public final class MemoryJournal: OperationJournal {
     }
 
     public func record(_ operation: Operation) throws(StoreError) {
+        let operation = operation.detached
         try state.withLock { state throws(StoreError) in
             guard state.bytes + operation.footprint <= maxBytes else { throw .full }
             state.bytes += operation.footprint
@@ -68,7 +69,7 @@ public final class MemoryJournal: OperationJournal {
 }
 
 extension Operation {
-    /// About what the change takes up in memory. A message keeps the whole body that it came in.
+    /// About what the change takes up in memory.
     fileprivate var footprint: Int {
         let fixed = 512 + session.bytes.count
         switch change {

@@ -12,11 +12,25 @@ public struct Operation: Sendable, Equatable {
     public let id: OperationID
     public let session: SessionID
     public let change: Change
+    /// The time on the database's clock when the operation was taken, where it is known. A deletion leaves a session
+    /// alone that was updated later.
+    public let takenAt: Timestamp?
 
-    public init(id: OperationID, session: SessionID, change: Change) {
+    public init(id: OperationID, session: SessionID, change: Change, takenAt: Timestamp? = nil) {
         self.id = id
         self.session = session
         self.change = change
+        self.takenAt = takenAt
+    }
+
+    /// The same operation with messages that do not hold on to the whole bodies that they came in.
+    var detached: Operation {
+        let change: Change = switch change {
+        case .append(let messages, let key, let answer): .append(messages.map(\.detached), key: key, answer: answer)
+        case .replace(let messages): .replace(messages.map(\.detached))
+        case .delete: .delete
+        }
+        return Operation(id: id, session: session, change: change, takenAt: takenAt)
     }
 }
 
@@ -44,10 +58,13 @@ public enum OperationResult: Sendable, Equatable {
 
 /// A store to which operations can be given that another store has already acknowledged.
 public protocol ReplayTarget: SessionStore {
-    /// Applies an operation at most once, however often it is given, and answers as `append`, `replace` without a
-    /// condition and `delete` do. Throws what they throw.
+    /// Applies an operation, and answers as `append`, `replace` without a condition and `delete` do. An append or a
+    /// replacement is made at most once, however often it is given. Throws what they throw.
     func apply(_ operation: Operation) throws(StoreError) -> OperationResult
 
-    /// Asks the database for a sign of life, within about a second. Throws `.unavailable`.
+    /// Asks the database for a sign of life, within a few seconds at the worst. Throws `.unavailable`, `.failed`.
     func ping() throws(StoreError)
+
+    /// About the time on the database's clock; nil before it was heard from.
+    var serverTime: Timestamp? { get }
 }

@@ -55,16 +55,19 @@ struct MemoryShard: Sendable {
 
     func updatedAt(of id: SessionID) -> Timestamp? { index[id].flatMap { entries[$0]?.updatedAt } }
 
-    /// Changes a session, or a new one of that id, and makes it the newest; a change that throws must not have
-    /// changed anything. Returns by how many bytes the shard has grown.
+    /// Changes a session, or a new one of that id, and makes it the newest if its version has changed; a change that
+    /// throws must not have changed anything. Returns by how many bytes the shard has grown.
     mutating func update<Result>(
         _ id: SessionID, now: Timestamp, _ body: (inout Entry, _ isNew: Bool) throws(StoreError) -> Result
     ) throws(StoreError) -> (result: Result, growth: Int) {
         if let slot = index[id] {
-            let before = entries[slot]!.footprint
+            let (before, version) = (entries[slot]!.footprint, entries[slot]!.version)
             let result = try body(&entries[slot]!, false)
-            unlink(slot)
-            linkAsNewest(slot)
+            // A repetition changes nothing, and must not put the session out of the order of updates.
+            if entries[slot]!.version != version {
+                unlink(slot)
+                linkAsNewest(slot)
+            }
             return (result, entries[slot]!.footprint - before)
         }
         var entry = Entry(id: id, now: now)

@@ -14,6 +14,9 @@ public final class MemoryStore: SessionStore {
         let sessions = Mutex(MemoryShard())
         /// The version of the shard's least recently updated session, to find the store's without locking all.
         let oldestVersion = Atomic<UInt64>(.max)
+        /// When that session was updated, and how many there are, for those who only count.
+        let oldestUpdate = Atomic<Int64>(.max)
+        let count = Atomic<Int>(0)
     }
 
     private static let shardCount = 32
@@ -92,7 +95,7 @@ public final class MemoryStore: SessionStore {
         let now = clock.now
         let shard = shard(of: id)
         let wasAlive = shard.sessions.withLock { sessions in
-            defer { publishOldest(of: sessions, in: shard) }
+            defer { publish(sessions, in: shard) }
             return remove(id, from: &sessions).map { !isExpired($0.updatedAt, at: now) } ?? false
         }
         return Stored(wasAlive, in: .memory)
@@ -112,7 +115,7 @@ public final class MemoryStore: SessionStore {
                 }
                 found += old.count
                 if !dryRun { for id in old { remove(id, from: &sessions) } }
-                publishOldest(of: sessions, in: shard)
+                publish(sessions, in: shard)
             }
         }
         return Stored(found, in: .memory)
@@ -143,16 +146,21 @@ public final class MemoryStore: SessionStore {
         let now = clock.now
         var count = 0
         for shard in shards {
-            count += shard.sessions.withLock { sessions in
-                removeExpired(from: &sessions, at: now)
-                publishOldest(of: sessions, in: shard)
-                return sessions.count
+            let oldest = Timestamp(milliseconds: shard.oldestUpdate.load(ordering: .relaxed))
+            if oldest.milliseconds != .max, isExpired(oldest, at: now) {
+                shard.sessions.withLock { sessions in
+                    removeExpired(from: &sessions, at: now)
+                    publish(sessions, in: shard)
+                }
             }
+            count += shard.count.load(ordering: .relaxed)
         }
         return StoreStatus(
             kind: .memory, mongo: .notConfigured, activeSessions: count, ttlSeconds: limits.ttlSeconds,
             isReady: whenFull == .evictLeastRecentlyUpdated || usedBytes.load(ordering: .relaxed) < maxBytes)
     }
+
+    public var kind: StoreKind { .memory }
 
     // MARK: Changing a session
 
@@ -173,7 +181,7 @@ public final class MemoryStore: SessionStore {
         let now = clock.now
         let shard = shard(of: id)
         let result = try shard.sessions.withLock { sessions throws(StoreError) in
-            defer { publishOldest(of: sessions, in: shard) }
+            defer { publish(sessions, in: shard) }
             removeExpired(from: &sessions, at: now)
             // Where the clock went back, an expired session need not be at the end of the order.
             if let updatedAt = sessions.updatedAt(of: id), isExpired(updatedAt, at: now) { remove(id, from: &sessions) }
@@ -193,7 +201,7 @@ public final class MemoryStore: SessionStore {
             let candidates = shards.map { (shard: $0, version: $0.oldestVersion.load(ordering: .relaxed)) }
             guard let (shard, version) = candidates.min(by: { $0.version < $1.version }), version != .max else { return }
             let isDone = shard.sessions.withLock { sessions in
-                defer { publishOldest(of: sessions, in: shard) }
+                defer { publish(sessions, in: shard) }
                 guard let oldest = sessions.oldest else { return false }
                 if oldest.id == id { return true }
                 // Another thread may have been here first.
@@ -221,8 +229,11 @@ public final class MemoryStore: SessionStore {
         limits.ttlSeconds > 0 && updatedAt.advanced(bySeconds: limits.ttlSeconds) <= now
     }
 
-    private func publishOldest(of sessions: MemoryShard, in shard: Shard) {
-        shard.oldestVersion.store(sessions.oldest?.version ?? .max, ordering: .relaxed)
+    private func publish(_ sessions: MemoryShard, in shard: Shard) {
+        let oldest = sessions.oldest
+        shard.oldestVersion.store(oldest?.version ?? .max, ordering: .relaxed)
+        shard.oldestUpdate.store(oldest?.updatedAt.milliseconds ?? .max, ordering: .relaxed)
+        shard.count.store(sessions.count, ordering: .relaxed)
     }
 
     private func nextVersion() -> UInt64 {

@@ -45,7 +45,7 @@ final class AppendQueue: Sendable {
         _ appends: [SessionAppend], others: [Waiter], in store: MongoStore
     ) throws(StoreError) -> AppendResult {
         let results = send(appends, in: store)
-        if let error = results.lazy.compactMap(\.unavailability).first {
+        if let error = results[0].unavailability, results.allSatisfy({ $0.unavailability != nil }) {
             // The server is away: those that wait would find the same, one after another.
             for waiter in takeAll() { waiter.finish(.done(.failure(error))) }
         }
@@ -61,10 +61,13 @@ final class AppendQueue: Sendable {
             if case .unavailable = error { return appends.map { _ in .failure(error) } }
             // One of them is at fault for the whole command; by itself each finds its own outcome.
         }
+        var unavailability: StoreError?
         return appends.map { append in
+            if let unavailability { return .failure(unavailability) }
             do throws(StoreError) {
                 return .success(try store.appendAlone(append.update, to: append.id))
             } catch {
+                if case .unavailable = error { unavailability = error }
                 return .failure(error)
             }
         }
@@ -84,7 +87,7 @@ final class AppendQueue: Sendable {
             while let waiter = state.waiting.popFirst() {
                 let hasRoom = others.count + 1 < Self.maxTogether
                     && bytes + waiter.append.update.batch.byteCount <= Self.maxBytesTogether
-                // Of one session's appends the first goes first.
+                // A session's appends go one after another.
                 if hasRoom, sessions.insert(waiter.append.id).inserted {
                     bytes += waiter.append.update.batch.byteCount
                     others.append(waiter)

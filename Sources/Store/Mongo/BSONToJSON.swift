@@ -1,5 +1,3 @@
-import CMongoC
-
 /// Writes BSON values as JSON, straight from the bytes of a reply into the bytes of an answer.
 ///
 /// What came as JSON goes out as the same JSON. Types that JSON lacks, which only another writer can have put

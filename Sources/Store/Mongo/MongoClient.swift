@@ -5,8 +5,18 @@ struct MongoClient: ~Copyable {
     /// How the driver treats a command that fails for reasons of the network: both kinds are sent once more.
     enum Kind: Equatable {
         case read
-        /// - Parameter waitsForJournal: whether the server's own write concern is to be made stricter by that.
-        case write(waitsForJournal: Bool)
+        case write(WriteConcern)
+    }
+
+    /// What a write waits for (MongoDB manual, "Write Concern").
+    enum WriteConcern: UInt8 {
+        /// What the address says, or else the server's own default.
+        case standard
+        /// The journal of a server that stands alone, whose default would lose what it acknowledged in the last tenth
+        /// of a second before a crash.
+        case journal
+        /// A majority of a replica set, which is the default since MongoDB 5.0.
+        case majority
     }
 
     private let handle: OpaquePointer
@@ -22,8 +32,8 @@ struct MongoClient: ~Copyable {
         var length: UInt32 = 0
         var succeeded = false
         let reply = cmongoc_command(
-            handle, database, command, command.count, kind != .read, kind == .write(waitsForJournal: true), &length,
-            &succeeded, &error)
+            handle, database, command, command.count, kind != .read, kind == .write(.journal), kind == .write(.majority),
+            &length, &succeeded, &error)
         defer { bson_free(reply) }
         let document = BSONDocument(Array(UnsafeBufferPointer(start: reply, count: Int(length))))
         guard succeeded else { throw MongoError(error, reply: document) }
@@ -49,10 +59,6 @@ struct MongoClient: ~Copyable {
         else { throw MongoError(error, reply: nil) }
         defer { mongoc_client_destroy(handle) }
         mongoc_client_set_error_api(handle, MONGOC_ERROR_API_VERSION_2)
-        // Whatever the address says of reads, it is the primary that this client is to look at.
-        let primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY)
-        defer { mongoc_read_prefs_destroy(primary) }
-        mongoc_client_set_read_prefs(handle, primary)
         return try body(MongoClient(handle: handle))
     }
 

@@ -8,7 +8,8 @@ final class MongoHealth: Sendable {
     /// When the probe that is under way began, in nanoseconds since `epoch`; 0 where there is none.
     private let probeBegan = Atomic<Int64>(0)
     private let count = Atomic(0)
-    private let standalone = Atomic(false)
+    private let concern = Atomic(MongoClient.WriteConcern.standard.rawValue)
+    /// The server's clock less the time since `epoch`, in milliseconds: this machine's own clock may be set.
     private let clockOffset = Atomic<Int64>(.max)
     private let ttlSeconds: Atomic<Int>
 
@@ -41,17 +42,19 @@ final class MongoHealth: Sendable {
 
     func note(_ answer: MongoProbe.Answer) {
         count.store(answer.sessions, ordering: .relaxed)
-        standalone.store(answer.isStandalone, ordering: .relaxed)
-        clockOffset.store(answer.clockOffset, ordering: .relaxed)
+        concern.store(answer.writeConcern.rawValue, ordering: .relaxed)
+        if let time = answer.time {
+            clockOffset.store(time.milliseconds - Self.nanoseconds() / 1_000_000, ordering: .relaxed)
+        }
     }
 
-    /// Whether the server is no member of a replica set.
-    var isStandalone: Bool { standalone.load(ordering: .relaxed) }
+    /// What writes are to wait for.
+    var writeConcern: MongoClient.WriteConcern { .init(rawValue: concern.load(ordering: .relaxed)) ?? .standard }
 
     /// About the time on the server's clock; nil before it was heard from.
     var serverTime: Timestamp? {
         let offset = clockOffset.load(ordering: .relaxed)
-        return offset == .max ? nil : Timestamp(milliseconds: SystemClock().now.milliseconds + offset)
+        return offset == .max ? nil : Timestamp(milliseconds: Self.nanoseconds() / 1_000_000 + offset)
     }
 
     /// Keeps the count near the truth until the next probe.

@@ -138,7 +138,7 @@ struct MongoIndexes: Sendable {
                 }
             }
         }
-        _ = try client.command(command, on: database, .write(waitsForJournal: false))
+        _ = try client.command(command, on: database, .write(.standard))
     }
 
     private static let names: Set<String> = ["session_ttl", "updated_at_1"]
@@ -157,13 +157,14 @@ extension MongoIndexes.Index {
         var names = 0
         if let key = document.document("key") {
             try? key.forEach { _ throws(BSONError) in names += 1 }
-            isOnUpdatedAt = names == 1 && key.integer("updated_at") == 1
+            isOnUpdatedAt = names == 1 && key["updated_at"] != nil
         } else {
             isOnUpdatedAt = false
         }
         let expiry = document["expireAfterSeconds"]
         expireAfterSeconds = expiry.map { Int(document.integer(of: $0) ?? -1) }
-        isPlain = document["partialFilterExpression"] == nil && document["collation"] == nil
+        isPlain = document.document("key")?.integer("updated_at") == 1
+            && document["partialFilterExpression"] == nil && document["collation"] == nil
             && document.boolean("sparse") != true && document.boolean("unique") != true
             && document.boolean("hidden") != true
     }

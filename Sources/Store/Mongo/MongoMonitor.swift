@@ -66,7 +66,8 @@ final class MongoMonitor: Sendable {
                         health.probeBegins()
                         let answer = try probe.ask(client)
                         if !health.probeEnded(answer) { logger.info("MongoDB answers") }
-                        try reconcile(client, &reconciliation)
+                        // An index build that outlasts this client's patience goes on without it; another one watches.
+                        guard reconcile(client, &reconciliation) else { return }
                     } while pause()
                 }
             } catch {
@@ -85,8 +86,9 @@ final class MongoMonitor: Sendable {
         var isRefused = false
     }
 
-    private func reconcile(_ client: borrowing MongoClient, _ state: inout Reconciliation) throws(MongoError) {
-        guard needsReconciliation.load(ordering: .relaxed), ContinuousClock.now >= state.next else { return }
+    /// Returns whether the client can be used further.
+    private func reconcile(_ client: borrowing MongoClient, _ state: inout Reconciliation) -> Bool {
+        guard needsReconciliation.load(ordering: .relaxed), ContinuousClock.now >= state.next else { return true }
         do {
             let outcome = try indexes.reconcile(client)
             needsReconciliation.store(false, ordering: .relaxed)
@@ -100,14 +102,14 @@ final class MongoMonitor: Sendable {
                 logger.notice("An index was reconciled", metadata: ["step": .string(step.description)])
             }
             state = Reconciliation(isRefused: outcome.isRefused)
+            return true
         } catch {
             state.next = .now + state.pause
             state.pause = min(state.pause * 2, .seconds(60))
             logger.warning(
                 "The indexes could not be put in order; it is tried again",
                 metadata: ["reason": .string(error.description)])
-            // A long index build outlasts the connection's patience and goes on without it.
-            if error.domain == .network { throw error }
+            return error.domain != .network
         }
     }
 }

@@ -7,9 +7,9 @@ struct MongoProbe: Sendable {
     struct Answer {
         /// How many sessions there are, as the collection's metadata has it.
         let sessions: Int
-        let isStandalone: Bool
-        /// How far the server's clock is before this machine's, in milliseconds.
-        let clockOffset: Int64
+        let writeConcern: MongoClient.WriteConcern
+        /// The server's clock.
+        let time: Timestamp?
     }
 
     let database: String
@@ -18,14 +18,19 @@ struct MongoProbe: Sendable {
     /// Throws where the server is no primary, or where it does not let us read.
     func ask(_ client: borrowing MongoClient) throws(MongoError) -> Answer {
         let hello = try client.command(MongoCommand.hello, on: database, .read)
-        let now = SystemClock().now
         guard hello.boolean("isWritablePrimary") == true || hello.boolean("ismaster") == true else {
             throw MongoError(domain: .network, description: "the server is not the primary")
         }
         let count = BSONWriter.document { $0.string("count", collection) }
         return Answer(
             sessions: Int(try client.command(count, on: database, .read).integer("n") ?? 0),
-            isStandalone: hello["setName"] == nil && hello["msg"] == nil,
-            clockOffset: (hello.date("localTime") ?? now).milliseconds - now.milliseconds)
+            writeConcern: Self.writeConcern(hello), time: hello.date("localTime"))
+    }
+
+    /// In a set with an arbiter a majority of those that keep data may be more than are left when one of them is
+    /// lost; whether writes are to wait then is the operator's to say.
+    private static func writeConcern(_ hello: BSONDocument) -> MongoClient.WriteConcern {
+        if hello["setName"] == nil, hello["msg"] == nil { return .journal }
+        return hello["arbiters"] == nil ? .majority : .standard
     }
 }

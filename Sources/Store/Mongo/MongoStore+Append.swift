@@ -13,20 +13,13 @@ extension MongoStore {
         switch operation.change {
         case .append(let messages, let key, let answer):
             let batch = try MessageBatch(messages, limits: limits)
-            func update(_ key: IdempotencyKey?) -> SessionUpdate {
-                SessionUpdate(
-                    change: .append(key: key, answer: answer), batch: batch, token: operation.id, limits: limits)
-            }
-            do {
-                return .appended(try appends.append(update(key), to: id, in: self))
-            } catch StoreError.keyReused where answer != nil {
-                // Both appends were acknowledged, by stores that did not know of each other: both are kept.
-                return .appended(try appends.append(update(nil), to: id, in: self))
-            }
+            let update = SessionUpdate(
+                change: .append(key: key, answer: answer), batch: batch, token: operation.id, limits: limits)
+            return .appended(try appends.append(update, to: id, in: self))
         case .replace(let messages):
             return .replaced(try replace(id, messages, as: operation.id))
         case .delete:
-            return .deleted(try delete(id).value)
+            return .deleted(try delete(id, takenAt: operation.takenAt))
         }
     }
 
@@ -41,7 +34,7 @@ extension MongoStore {
     /// Appends to different sessions that share a command, and with it the wait for a majority; a second command
     /// asks what they have left. Each has its own outcome.
     func appendTogether(_ appends: [SessionAppend]) throws(StoreError) -> [Result<AppendResult, StoreError>] {
-        let reply = try runTwice(updatesCommand(appends), write)
+        let reply = try runTwice(updatesCommand(appends))
         var refused: [Int: MongoError] = [:]
         for error in reply.documents("writeErrors") {
             let code = error.integer("code").flatMap { Int(exactly: $0) } ?? 0
@@ -51,7 +44,7 @@ extension MongoStore {
         health.adjustCount(by: reply.documents("upserted").count)
 
         var images: [ArraySlice<UInt8>: SessionImage] = [:]
-        let states = try runTwice(statesCommand(appends), .read)
+        let states = try run(statesCommand(appends), .read)
         for document in states.document("cursor")?.documents("firstBatch") ?? [] {
             if let id = document.string("_id") { images[id] = SessionImage(document) }
         }
@@ -77,12 +70,12 @@ extension MongoStore {
 
     /// The driver repeats of all writes only a findAndModify. These may be repeated here: an operation that has
     /// arrived is known by its token.
-    private func runTwice(_ command: [UInt8], _ kind: MongoClient.Kind) throws(StoreError) -> BSONDocument {
+    private func runTwice(_ command: [UInt8]) throws(StoreError) -> BSONDocument {
         do {
-            return try run(command, kind)
+            return try run(command, write)
         } catch {
             guard case .unavailable = error else { throw error }
-            return try run(command, kind)
+            return try run(command, write)
         }
     }
 
@@ -168,12 +161,14 @@ struct SessionImage {
         if case .append(_, let answer?) = update.change { return answer }
         // Where others have followed, what there was before the next of them is what this one has left.
         let operations = operations
-        let dropped = operations.place(of: update.token).map { place in
-            let after = place == 0 ? messageCount : operations.prior(at: place - 1)
-            return max(0, operations.prior(at: place) + update.batch.given - after)
+        guard let place = operations.place(of: update.token) else {
+            return AppendResult(
+                messageCount: messageCount, appended: update.batch.given, dropped: 0, updatedAt: updatedAt)
         }
+        let after = place == 0 ? messageCount : operations.prior(at: place - 1)
         return AppendResult(
-            messageCount: messageCount, appended: update.batch.given, dropped: dropped ?? 0, updatedAt: updatedAt)
+            messageCount: after, appended: update.batch.given,
+            dropped: max(0, operations.prior(at: place) + update.batch.given - after), updatedAt: updatedAt)
     }
 
     private func entry(of key: IdempotencyKey) -> BSONDocument? {

@@ -1,10 +1,26 @@
 extension MongoStore {
     public func delete(_ id: SessionID) throws(StoreError) -> Stored<Bool> {
+        Stored(try delete(id, takenAt: nil), in: .mongodb)
+    }
+
+    /// How far the worker's idea of the server's clock may be off, in seconds.
+    private static let clockTolerance = 2
+
+    /// - Parameter takenAt: when the deletion was taken, by the server's clock. One that comes late leaves alone what
+    ///   others have appended since.
+    func delete(_ id: SessionID, takenAt: Timestamp?) throws(StoreError) -> Bool {
         // The driver sends this again when the connection breaks, and a `delete` of many not.
         let command = BSONWriter.document { writer in
             writer.string("findAndModify", collection)
             writer.document("query") { writer in
                 writer.string("_id", id.bytes)
+                if let takenAt {
+                    writer.document("updated_at") { writer in
+                        writer.document("$not") {
+                            $0.date("$gt", takenAt.advanced(bySeconds: Self.clockTolerance))
+                        }
+                    }
+                }
                 isAlive(&writer)
             }
             writer.boolean("remove", true)
@@ -12,7 +28,7 @@ extension MongoStore {
         }
         let wasThere = try findAndModify(command).value != nil
         if wasThere { health.adjustCount(by: -1) }
-        return Stored(wasThere, in: .mongodb)
+        return wasThere
     }
 
     public func cleanup(olderThanDays days: Int, dryRun: Bool) throws(StoreError) -> Stored<Int> {
@@ -30,7 +46,7 @@ extension MongoStore {
             throw .failed(reason: "MongoDB does not tell the time")
         }
         let isOld = BSONWriter.document { writer in
-            writer.document("updated_at") { $0.date("$lt", now.advanced(bySeconds: -days * 86_400)) }
+            writer.document("updated_at") { $0.isDate("$lt", now.advanced(bySeconds: -days * 86_400)) }
         }
         guard !dryRun else {
             let reply = try run(

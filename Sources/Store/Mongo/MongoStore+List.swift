@@ -64,7 +64,7 @@ extension MongoStore {
 
     private func find(at date: Timestamp, behind id: ArraySlice<UInt8>?, limit: Int) throws(StoreError) -> [Found] {
         try find(limit: limit) { filter in
-            filter.date("updated_at", date)
+            filter.document("updated_at") { $0.isDate("$eq", date) }
             filter.document("_id") { writer in
                 if let id { writer.string("$lt", id) } else { writer.string("$type", "string") }
             }
@@ -75,7 +75,7 @@ extension MongoStore {
 
     private func find(before position: Position, limit: Int) throws(StoreError) -> [Found] {
         try find(limit: limit) { filter in
-            filter.document("updated_at") { $0.date(position.id == nil ? "$lte" : "$lt", position.updatedAt) }
+            filter.document("updated_at") { $0.isDate(position.id == nil ? "$lte" : "$lt", position.updatedAt) }
             filter.document("_id") { $0.string("$type", "string") }
         } sort: { sort in
             sort.int32("updated_at", -1)
@@ -111,5 +111,13 @@ extension MongoStore {
             }
             return Found(position: Position(updatedAt: updatedAt, id: id), summary: summary)
         }
+    }
+}
+
+extension BSONWriter {
+    /// Writes a comparison that holds for dates only: MongoDB compares an array by each of its elements.
+    mutating func isDate(_ comparison: StaticString, _ date: Timestamp) {
+        self.date(comparison, date)
+        document("$not") { $0.string("$type", "array") }
     }
 }

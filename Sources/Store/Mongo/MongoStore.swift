@@ -63,6 +63,8 @@ public final class MongoStore: ReplayTarget {
     /// See `StoreStatus`: nothing but what the background work last saw.
     public var status: StoreStatus { health.status }
 
+    public var kind: StoreKind { .mongodb }
+
     /// Asks the server whether sessions can be read and written, first over a connection of its own, within
     /// about a second, and then over those that requests use. Throws `.unavailable`, `.failed`.
     public func ping() throws(StoreError) {
@@ -144,9 +146,10 @@ public final class MongoStore: ReplayTarget {
         }
     }
 
-    /// How writes are sent. A replica set's own default waits for a majority and its journals; a standalone server's
-    /// does not wait for the journal, and would lose what was acknowledged in the last tenth of a second before a crash.
-    var write: MongoClient.Kind { .write(waitsForJournal: health.isStandalone && !uri.namesWriteConcern) }
+    /// How writes are sent. What the address says of it wins.
+    var write: MongoClient.Kind { .write(uri.namesWriteConcern ? .standard : health.writeConcern) }
+
+    public var serverTime: Timestamp? { health.serverTime }
 
     /// Elements of a filter that holds for living sessions only.
     func isAlive(_ writer: inout BSONWriter) {

@@ -46,6 +46,10 @@ struct MongoURI: Sendable {
         for option in overriding {
             mongoc_uri_set_option_as_int32(uri, option.name, option.value)
         }
+        // Any worker is to read what another has just written, whatever the address says of reads.
+        let primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY)
+        defer { mongoc_read_prefs_destroy(primary) }
+        mongoc_uri_set_read_prefs_t(uri, primary)
         if mongoc_uri_get_appname(uri) == nil { mongoc_uri_set_appname(uri, "session-fcgi") }
         return body(uri)
     }

@@ -109,7 +109,10 @@ struct SessionExpressions: Sendable {
 
     /// The session's `seq` as an integer, whatever another writer made of it.
     static let sequence = JSONToBSON.document(
-        #"{"$convert": {"input": "$seq", "to": "long", "onError": 0, "onNull": 0}}"#)
+        """
+        {"$cond": [{"$in": [{"$type": "$seq"}, ["int", "long", "double"]]},
+                   {"$convert": {"input": "$seq", "to": "long", "onError": 0}}, 0]}
+        """)
 
     /// The old messages that stay beside new ones, of `$$old`, which holds no more than the number allowed, in
     /// the `$$room` bytes that are left. Counting pays only in a session that might be over: one whose whole
