@@ -76,6 +76,9 @@ import Testing
         #expect(FileManager.default.createFile(atPath: path, contents: Data(" one,two \r\nthree\n\n".utf8)))
         let settings = try Settings(["API_TOKENS_FILE": path, "ADMIN_TOKEN": " adm1n "])
         #expect(try settings.apiTokens.load(named: "API_TOKENS") == ["one", "two", "three"])
+        // While an admin's token is being replaced, its file has both.
+        let rotating = try Settings(["ADMIN_TOKEN_FILE": path])
+        #expect(try rotating.adminToken.load(named: "ADMIN_TOKEN") == ["one", "two", "three"])
         #expect(try settings.adminToken.load(named: "ADMIN_TOKEN") == ["adm1n"])
         #expect(FileManager.default.createFile(atPath: path, contents: Data("new".utf8)))
         #expect(try settings.apiTokens.load(named: "API_TOKENS") == ["new"])

@@ -110,7 +110,7 @@ extension TokenSource {
         switch self {
         case .none: "(not set)"
         case .value(let tokens): "(\(tokens.count) hidden)"
-        case .file(let path, _): "(hidden, in \(path))"
+        case .file(let path): "(hidden, in \(path))"
         }
     }
 }

@@ -5,7 +5,8 @@ import Glibc
 enum TokenSource: Equatable, Sendable {
     case none
     case value([String])
-    case file(path: String, isList: Bool)
+    /// One token a line, or several with commas between them: while one is being replaced, both are there.
+    case file(path: String)
 
     init(_ name: String, isList: Bool, from reader: inout EnvironmentReader) {
         let value = reader.text(name)
@@ -20,7 +21,7 @@ enum TokenSource: Equatable, Sendable {
             if let fault = Self.fault(of: tokens) { reader.fault("\(name): \(fault)") }
             self = .value(tokens)
         case (nil, let path?):
-            self = .file(path: path, isList: isList)
+            self = .file(path: path)
             do throws(ConfigurationError) {
                 _ = try load(named: name)
             } catch {
@@ -34,12 +35,12 @@ enum TokenSource: Equatable, Sendable {
         switch self {
         case .none: return []
         case .value(let tokens): return tokens
-        case .file(let path, let isList):
+        case .file(let path):
             guard let bytes = readFile(path, maximumBytes: 1 << 16) else {
                 let reason = String(cString: strerror(errno))
                 throw ConfigurationError(faults: ["\(name)_FILE: \(path) cannot be read: \(reason)"])
             }
-            let tokens = Self.tokens(in: String(decoding: bytes, as: UTF8.self), isList: isList)
+            let tokens = Self.tokens(in: String(decoding: bytes, as: UTF8.self), isList: true)
             if let fault = Self.fault(of: tokens) { throw ConfigurationError(faults: ["\(name)_FILE: \(fault)"]) }
             return tokens
         }

@@ -3,15 +3,19 @@ import Synchronization
 /// Bearer tokens (RFC 6750), replaceable while requests are being answered.
 final class TokenSet: Sendable {
     private let tokens: Mutex<[[UInt8]]>
+    /// Beside the lock, since every request asks.
+    private let hasNone: Atomic<Bool>
 
     init(_ tokens: [String]) {
         self.tokens = Mutex(tokens.map { Array($0.utf8) })
+        hasNone = Atomic(tokens.isEmpty)
     }
 
-    var isEmpty: Bool { tokens.withLock(\.isEmpty) }
+    var isEmpty: Bool { hasNone.load(ordering: .acquiring) }
 
     func replace(with new: [String]) {
         tokens.withLock { $0 = new.map { Array($0.utf8) } }
+        hasNone.store(new.isEmpty, ordering: .releasing)
     }
 
     /// Whether an `Authorization` header carries one of the tokens. The time that it takes tells nothing of

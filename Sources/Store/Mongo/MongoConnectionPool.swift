@@ -8,7 +8,6 @@ import Synchronization
 final class MongoConnectionPool: Sendable {
     private enum State {
         case opening
-        case open(Handle)
         /// The address could not be resolved; it is tried again when somebody asks, but not at once.
         case failed(MongoError, at: ContinuousClock.Instant)
         case closed
@@ -19,6 +18,9 @@ final class MongoConnectionPool: Sendable {
     private let uri: MongoURI
     private let defaults: MongoURI.Options
     private let state = Mutex(State.opening)
+    /// The open pool and whether it was closed, beside the lock, since every call asks.
+    private let opened = AtomicLazyReference<Handle>()
+    private let isClosed = Atomic(false)
 
     /// Does no I/O: the pool is made when it is first needed.
     init(uri: MongoURI, maxConnections: Int) {
@@ -44,27 +46,23 @@ final class MongoConnectionPool: Sendable {
         return try MongoClient.withClient(of: handle.pool, body)
     }
 
-    /// Refuses new calls. The connections go with the last call that is under way.
+    /// Refuses new calls. The connections go with this object.
     func close() {
-        let last = state.withLock { state in
-            defer { state = .closed }
-            return state
-        }
-        withExtendedLifetime(last) {}
+        isClosed.store(true, ordering: .releasing)
+        state.withLock { $0 = .closed }
     }
 
     private func openHandle() throws(MongoError) -> Handle {
-        try state.withLock { state throws(MongoError) in
+        if !isClosed.load(ordering: .acquiring), let handle = opened.load() { return handle }
+        return try state.withLock { state throws(MongoError) in
             switch state {
-            case .open(let handle): return handle
             case .closed: throw MongoError(domain: .pool, description: "the connections are closed")
             case .failed(let error, let time) where time.duration(to: .now) < Self.pauseAfterFailure: throw error
             case .opening, .failed:
+                if let handle = opened.load() { return handle }
                 do throws(MongoError) {
                     // Only mongodb+srv:// does I/O here; nobody could go on without its answer.
-                    let handle = try Handle(uri: uri, defaults: defaults)
-                    state = .open(handle)
-                    return handle
+                    return opened.storeIfNil(try Handle(uri: uri, defaults: defaults))
                 } catch {
                     state = .failed(error, at: .now)
                     throw error
