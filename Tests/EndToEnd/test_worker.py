@@ -55,7 +55,6 @@ def test_a_second_signal_ends_a_draining_worker_at_once(started):
         wait_until(lambda: os.path.exists(worker.socket), "the worker listens")
         # FCGI_BEGIN_REQUEST with FCGI_KEEP_CONN and no more: a request that is on its way.
         kept.sendall(bytes([1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]))
-        time.sleep(0.2)
         worker.signal(signal.SIGTERM)
         wait_until(lambda: not worker.socket.exists(), "the worker drains")
         assert worker.process.poll() is None

@@ -151,6 +151,25 @@ import Testing
         #expect(try append(299).isReplay)
     }
 
+    @Test func `a repetition does not put a session out of the order of updates`() throws {
+        let store = store()
+        let key = IdempotencyKey(key: "k", fingerprint: 1)
+        let names = (0..<10).map { "s\($0)" }
+        for name in names {
+            _ = try store.append([say("a")], to: id(name), key: key)
+            clock.advance(milliseconds: 1)
+        }
+        for name in names.prefix(3) { #expect(try store.append([say("a")], to: id(name), key: key).value.isReplay) }
+        var listed: [String] = []
+        var cursor: SessionCursor?
+        repeat {
+            let page = try store.list(limit: 1, after: cursor).value
+            listed += page.sessions.map(\.id.description)
+            cursor = page.next
+        } while cursor != nil
+        #expect(listed == names.reversed())
+    }
+
     @Test func `one session's keys are not another's`() throws {
         let store = store()
         let key = IdempotencyKey(key: "k", fingerprint: 1)

@@ -228,6 +228,54 @@ import Testing
         #expect(try store.read(id, last: nil).value == nil)
     }
 
+    @Test(arguments: ["9223372036854775807", "-9223372036854775808"])
+    func aDateFarOutOfRangeIsReadAndEndsNothing(milliseconds: String) throws {
+        let database = try MongoDatabase()
+        let store = try database.store()
+        defer { store.close() }
+        try store.ping()
+        _ = try store.append([.user("a")], to: id, key: nil)
+        try database.update(
+            "s", #"[{"$set": {"updated_at": {"$toDate": {"$toLong": "\#(milliseconds)"}}}}]"#)
+        let isFuture = !milliseconds.hasPrefix("-")
+        #expect((try store.read(id, last: nil).value != nil) == isFuture)
+        _ = try store.list(limit: 10, after: nil)
+        _ = try store.append([.user("b")], to: id, key: nil)
+        #expect(try store.read(id, last: 1).value?.contents == ["b"])
+    }
+
+    @Test func anArrayOfDatesHidesNothingAndIsNotCleanedUp() throws {
+        let database = try MongoDatabase()
+        let store = try database.store(StoreLimits(ttlSeconds: 0))
+        defer { store.close() }
+        for name in ["a", "b", "c", "odd"] { _ = try store.append([.user("x")], to: SessionID(name)!, key: nil) }
+        try database.update("odd", #"[{"$set": {"updated_at": ["$$NOW", {"$toDate": {"$toLong": 0}}]}}]"#)
+        var names: [String] = []
+        var cursor: SessionCursor?
+        repeat {
+            let page = try store.list(limit: 1, after: cursor).value
+            names += page.sessions.map(\.id.description)
+            cursor = page.next
+        } while cursor != nil
+        #expect(names.sorted() == ["a", "b", "c"])
+        #expect(try store.cleanup(olderThanDays: 1, dryRun: false).value == 0)
+        #expect(try store.read(SessionID("odd")!, last: nil).value?.messageCount == 1)
+    }
+
+    @Test func aDeletionThatComesLateLeavesAloneWhatWasAppendedSince() throws {
+        let database = try MongoDatabase()
+        let store = try database.store()
+        defer { store.close() }
+        try store.ping()
+        let now = try #require(store.serverTime)
+        _ = try store.append([.user("a")], to: id, key: nil)
+        let late = Operation(id: .random(), session: id, change: .delete, takenAt: now.advanced(bySeconds: -10))
+        #expect(try store.apply(late) == .deleted(false))
+        #expect(try store.read(id, last: nil).value?.contents == ["a"])
+        let timely = Operation(id: .random(), session: id, change: .delete, takenAt: now)
+        #expect(try store.apply(timely) == .deleted(true))
+    }
+
     @Test func documentsWhoseIdIsNoTextAreNotListed() throws {
         let database = try MongoDatabase()
         let store = try database.store(StoreLimits(ttlSeconds: 0))
