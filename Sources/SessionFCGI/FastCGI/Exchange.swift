@@ -37,10 +37,13 @@ final class Exchange: @unchecked Sendable {
     }()
 
     private let answerTimeout: Duration
+    /// Where its owner keeps it while it is not in use.
+    let place: Int
 
     /// - Parameter answerTimeout: how long a peer may take to read an answer.
-    init(answerTimeout: Duration) {
+    init(answerTimeout: Duration, place: Int = 0) {
         self.answerTimeout = answerTimeout
+        self.place = place
         precondition(Self.libraryIsReady)
         request = .allocate(capacity: 1)
         // There is no listening socket for libfcgi: it is lent connections that were accepted elsewhere.
