@@ -4,10 +4,6 @@
 #include <fcgiapp.h>
 /* The protocol's numbers, of which fcgiapp.h has none. */
 #include <fastcgi.h>
-#include <sys/socket.h>
-/* Swift's Glibc module leaves these out. */
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 
 /* Lending libfcgi a connection that we accepted ourselves needs two fields which its header calls
    private. They have been where they are from 2.4.2 to 2.4.7; any other layout must not compile. */
@@ -26,13 +22,6 @@ static inline int cfcgi_take_connection(FCGX_Request *request) {
     int fd = request->ipcFd;
     request->ipcFd = -1;
     return fd;
-}
-
-/* Glibc declares accept4 only under _GNU_SOURCE, which Swift's Glibc module does not define. */
-extern int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
-
-static inline int cfcgi_accept(int listener) {
-    return accept4(listener, 0, 0, SOCK_CLOEXEC);
 }
 
 #endif

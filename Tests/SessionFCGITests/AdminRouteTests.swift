@@ -1,4 +1,5 @@
 import Store
+import System
 import Testing
 
 @testable import SessionFCGI

@@ -1,5 +1,6 @@
 import Glibc
 import Store
+import System
 import Testing
 
 @testable import SessionFCGI

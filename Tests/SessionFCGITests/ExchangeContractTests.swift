@@ -2,6 +2,7 @@ import CFCGI
 import Glibc
 import Store
 import Testing
+import Text
 
 @testable import SessionFCGI
 

@@ -1,3 +1,5 @@
+
+
 /// FastCGI's records as a web server writes them, by hand.
 enum Records {
     static let responder: UInt16 = 1

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Store
+import System
 import Testing
 
 @testable import SessionFCGI

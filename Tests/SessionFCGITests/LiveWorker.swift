@@ -3,6 +3,7 @@ import Glibc
 import Logging
 import Store
 import Synchronization
+import System
 import Testing
 
 @testable import SessionFCGI

@@ -1,3 +1,5 @@
+import Text
+
 @testable import Store
 
 /// Messages that a store could be tempted to interpret, to round or to repair.

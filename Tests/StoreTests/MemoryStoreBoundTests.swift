@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Store
 
 @Suite(.serialized) struct MemoryStoreBoundTests {
-    let clock = MillisecondClock()
+    let clock = ManualClock()
 
     func id(_ number: Int) -> SessionID { SessionID("session-\(number)")! }
     func say(bytes: Int) -> Message { Message(role: "user", content: String(repeating: "x", count: bytes)) }

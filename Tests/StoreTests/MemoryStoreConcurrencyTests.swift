@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Store
@@ -94,7 +95,7 @@ import Testing
     }
 
     @Test func `everything at once, under eviction and expiry, ends with an account that is right`() throws {
-        let clock = MillisecondClock()
+        let clock = ManualClock()
         let store = MemoryStore(limits: StoreLimits(ttlSeconds: 1), maxBytes: 1 << 20, clock: clock)
         inParallel(8) { thread in
             var generator = SeededGenerator(UInt64(thread))

@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Store
 
 @Suite struct MemoryStoreListTests {
-    let clock = MillisecondClock()
+    let clock = ManualClock()
 
     func id(_ text: String) -> SessionID { SessionID(text)! }
 

@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Store
 
 @Suite struct MemoryStoreTests {
-    let clock = MillisecondClock()
+    let clock = ManualClock()
 
     func store(
         ttl: Int = 60, maxMessages: Int = 30, maxSessionBytes: Int = 8 << 20, maxBytes: Int = 64 << 20

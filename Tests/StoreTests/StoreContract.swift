@@ -1,5 +1,8 @@
 import Foundation
 import Synchronization
+import System
+import TestSupport
+import Text
 
 @testable import Store
 
@@ -64,16 +67,6 @@ final class StoreFixture {
     /// The contents of a session's messages; nil where there is no session.
     func contents(_ id: String, last: Int? = nil) throws -> [String]? {
         try store.read(SessionID(id)!, last: last).value.map { $0.contents }
-    }
-}
-
-final class ManualClock: WallClock {
-    private let milliseconds = Atomic<Int64>(1_700_000_000_000)
-
-    var now: Timestamp { Timestamp(milliseconds: milliseconds.load(ordering: .relaxed)) }
-
-    func advance(seconds: Int) {
-        milliseconds.wrappingAdd(Int64(seconds) * 1000, ordering: .relaxed)
     }
 }
 

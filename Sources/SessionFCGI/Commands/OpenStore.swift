@@ -1,6 +1,7 @@
 import ArgumentParser
 import Logging
 import Store
+import System
 
 /// The store that the settings ask for, open until it is closed.
 struct OpenStore {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import Logging
 import Store
+import System
 
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -113,7 +114,7 @@ struct Serve: ParsableCommand {
     private func openListener() throws -> ListeningSocket {
         do throws(SystemCallError) {
             guard let listen, let address = ListenAddress(listen), let mode = mode_t(socketMode, radix: 8) else {
-                return try inheritedSocket()
+                return try .inherited()
             }
             return try ListeningSocket(binding: address, mode: mode)
         } catch {

@@ -1,3 +1,5 @@
+import Text
+
 /// Reads typed values out of an environment, and collects the faults instead of stopping at the first.
 struct EnvironmentReader {
     let variables: [String: String]
@@ -18,8 +20,7 @@ struct EnvironmentReader {
 
     mutating func integer(_ name: String, default standard: Int, in range: ClosedRange<Int>) -> Int {
         guard let text = variables[name] else { return standard }
-        let isDecimal = !text.isEmpty && text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
-        guard isDecimal, let value = Int(text), range.contains(value) else {
+        guard let value = Int(decimal: text), range.contains(value) else {
             fault("\(name): must be a decimal integer from \(range.lowerBound) to \(range.upperBound)")
             return standard
         }

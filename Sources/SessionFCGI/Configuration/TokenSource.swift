@@ -1,4 +1,6 @@
 import Glibc
+import System
+import Text
 
 /// Where a setting's tokens come from: the variable itself, or the file that its `_FILE` variable names, which is
 /// read again when the worker is told to.
@@ -47,8 +49,8 @@ enum TokenSource: Equatable, Sendable {
     }
 
     private static func tokens(in text: String, isList: Bool) -> [String] {
-        guard isList else { return [String(text[...].trimmingWhitespace())] }
-        return text.split { $0 == "," || $0.isNewline }.map { String($0.trimmingWhitespace()) }.filter { !$0.isEmpty }
+        guard isList else { return [String(text[...].trimming(while: \.isWhitespace))] }
+        return text.split { $0 == "," || $0.isNewline }.map { String($0.trimming(while: \.isWhitespace)) }.filter { !$0.isEmpty }
     }
 
     private static func fault(of tokens: [String]) -> String? {

@@ -2,6 +2,7 @@ import CFCGI
 import Glibc
 import Store
 import Synchronization
+import Text
 
 /// One request and its answer over a connection that is lent to libfcgi for as long as they take.
 ///

@@ -1,6 +1,7 @@
 import Glibc
 import Store
 import Synchronization
+import Text
 
 /// The FastCGI parameters that the worker reads, copied out of libfcgi's memory in one pass.
 struct Parameters {
@@ -47,20 +48,14 @@ struct Parameters {
 
     private static func contentLength(_ text: String) -> ContentLength {
         if text.isEmpty { return .absent }
-        guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return .invalid }
+        guard text.utf8.allSatisfy(\.isDigit) else { return .invalid }
         // A number too great for Int is over any limit.
         return .bytes(Int(text) ?? .max)
     }
 
     /// An id goes into the log and into a header: nothing but letters, digits and `-._` may stand in it.
     private static func usableID(_ text: String) -> String? {
-        let isUsable = text.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"): true
-            default: false
-            }
-        }
+        let isUsable = text.utf8.allSatisfy { $0.isUnreserved && $0 != UInt8(ascii: "~") }
         return isUsable && text.utf8.count <= 128 ? text : nil
     }
 

@@ -1,4 +1,5 @@
 import Store
+import Text
 
 extension Response {
     /// The header of the answer as a CGI program writes it (RFC 3875, section 6.3).

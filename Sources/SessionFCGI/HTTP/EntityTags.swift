@@ -1,3 +1,5 @@
+import Text
+
 /// The value of an `If-Match` or `If-None-Match` header (RFC 9110, section 13.1).
 enum EntityTags: Equatable {
     struct Tag: Equatable {
@@ -9,7 +11,7 @@ enum EntityTags: Equatable {
     case tags([Tag])
 
     init(_ header: String, field: String) throws(Problem) {
-        var rest = Substring(header).trimming(" \t")
+        var rest = Substring(header).trimming(while: Self.isSpace)
         if rest == "*" {
             self = .any
             return
@@ -22,13 +24,13 @@ enum EntityTags: Equatable {
                 throw Problem(400, "\(field) must be * or a list of entity tags in double quotes.", field: field)
             }
             tags.append(Tag(isWeak: isWeak, opaque: String(rest[rest.index(after: rest.startIndex)..<end])))
-            rest = rest[rest.index(after: end)...].trimming(" \t")
+            rest = rest[rest.index(after: end)...].trimming(while: Self.isSpace)
             if rest.isEmpty { break }
             guard rest.first == "," else {
                 throw Problem(400, "\(field) must be * or a list of entity tags in double quotes.", field: field)
             }
             // A list may hold empty elements (RFC 9110, section 5.6.1).
-            while rest.first == "," { rest = rest.dropFirst().trimming(" \t") }
+            while rest.first == "," { rest = rest.dropFirst().trimming(while: Self.isSpace) }
             if rest.isEmpty { break }
         }
         self = .tags(tags)
@@ -45,12 +47,7 @@ enum EntityTags: Equatable {
         guard case .tags(let tags) = self else { return true }
         return tags.contains { $0.opaque == tag }
     }
-}
 
-extension Substring {
-    fileprivate func trimming(_ characters: String) -> Substring {
-        var trimmed = drop { characters.contains($0) }
-        while let last = trimmed.last, characters.contains(last) { trimmed.removeLast() }
-        return trimmed
-    }
+    /// Optional white space (RFC 9110, section 5.6.3).
+    private static func isSpace(_ character: Character) -> Bool { character == " " || character == "\t" }
 }

@@ -1,4 +1,5 @@
 import Store
+import Text
 
 /// A refusal, as `application/problem+json` (RFC 9457). The detail says what to do about it; it never holds
 /// message content, tokens or a database's address.

@@ -1,3 +1,5 @@
+import Text
+
 /// The parts of a raw request target: the path's segments, each percent-decoded once, and the query.
 struct RequestTarget {
     let segments: [[UInt8]]
@@ -29,9 +31,7 @@ struct RequestTarget {
     /// A parameter that is a decimal integer within a range.
     func integer(_ name: String, in range: ClosedRange<Int>) throws(Problem) -> Int? {
         guard let text = try parameter(name) else { return nil }
-        guard !text.isEmpty, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
-            let value = Int(text), range.contains(value)
-        else {
+        guard let value = Int(decimal: text), range.contains(value) else {
             throw Problem(
                 400, "\(name) must be a decimal integer from \(range.lowerBound) to \(range.upperBound).", field: name)
         }

@@ -1,4 +1,5 @@
 import Store
+import Text
 
 /// An answer, before it is written in the web server's way.
 struct Response: Sendable {

@@ -1,5 +1,7 @@
 import Logging
 import Store
+import System
+import Text
 
 /// One line of the log while it is being written, in the format of its output.
 struct LogLine {

@@ -2,6 +2,8 @@ import Glibc
 import Logging
 import Store
 import Synchronization
+import System
+import Text
 
 /// Where log lines go: standard error, in whole lines. Lines of level `info` and below are gathered for a moment,
 /// so that the log of requests does not cost each of them a system call; all others are written at once.

@@ -1,4 +1,6 @@
 import Store
+import System
+import Text
 
 extension Router {
     /// The days that a cleanup may name.

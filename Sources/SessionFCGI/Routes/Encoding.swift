@@ -1,4 +1,5 @@
 import Store
+import Text
 
 /// The contract's JSON, written straight into the answer.
 extension ByteBuffer {

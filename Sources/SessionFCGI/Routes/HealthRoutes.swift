@@ -1,4 +1,5 @@
 import Store
+import Text
 
 extension Router {
     func health() -> Response {

@@ -1,4 +1,5 @@
 import Store
+import Text
 
 /// The routes of the Python service that this worker replaces, in its own shapes.
 extension Router {

@@ -1,4 +1,5 @@
 import Store
+import Text
 
 /// A request's body as a JSON object, read strictly.
 struct RequestBody {

@@ -1,4 +1,5 @@
 import Store
+import Text
 
 extension Router {
     private static let lastRange = 0...1_000_000
@@ -142,13 +143,9 @@ extension Router {
     private func location(of id: SessionID) -> String {
         var path: [UInt8] = Array("/sessions/".utf8)
         for byte in id.bytes {
-            switch byte {
-            // The unreserved characters of RFC 3986.
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "~"):
+            if byte.isUnreserved {
                 path.append(byte)
-            default:
+            } else {
                 path.append(UInt8(ascii: "%"))
                 path += String(byte >> 4, radix: 16, uppercase: true).utf8
                 path += String(byte & 0xF, radix: 16, uppercase: true).utf8

@@ -2,6 +2,7 @@ import Glibc
 import Logging
 import Store
 import Synchronization
+import System
 
 /// Threads that take requests from one listening socket and answer them. States only go forward: running,
 /// draining, stopped.

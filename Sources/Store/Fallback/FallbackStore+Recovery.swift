@@ -1,4 +1,5 @@
 import Synchronization
+import System
 
 /// The background threads that look for the database's return and write to it what was recorded meanwhile.
 extension FallbackStore {
@@ -8,7 +9,7 @@ extension FallbackStore {
     private static var replayPause: Duration { .milliseconds(500) }
 
     /// Finds out whether the database can be reached, within about a second, and starts the background threads.
-    public func start(on threads: Threads) throws(SystemCallError) {
+    package func start(on threads: Threads) throws(SystemCallError) {
         do throws(StoreError) {
             try primary.ping()
         } catch {
@@ -22,7 +23,7 @@ extension FallbackStore {
     /// Waits until all recorded changes are written or the time is over, and ends the background threads, which the
     /// caller joins before it asks for `changesLeft`.
     /// - Parameter whileWaiting: called again and again until then.
-    public func close(within timeout: Duration, whileWaiting: () -> Void) {
+    package func close(within timeout: Duration, whileWaiting: () -> Void) {
         let deadline = ContinuousClock.now + timeout
         if let journal = secondary?.journal, journal.count > 0 {
             logger.warning(
@@ -35,7 +36,7 @@ extension FallbackStore {
     }
 
     /// How many acknowledged changes were never written.
-    public var changesLeft: Int { secondary?.journal.count ?? 0 }
+    package var changesLeft: Int { secondary?.journal.count ?? 0 }
 
     func announceLoss(_ reason: String) {
         watchWakeup.signal()

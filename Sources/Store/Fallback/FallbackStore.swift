@@ -1,5 +1,6 @@
 import Logging
 import Synchronization
+import System
 
 /// MongoDB as long as it can be reached, and this worker's memory while it cannot.
 ///
@@ -8,14 +9,14 @@ import Synchronization
 /// under the session's gate; whoever writes the last of them lets the memory's copy go under the same gate. A change
 /// that failed on its way to the database may have arrived there, so it is recorded under the name that it was sent
 /// with, and the database applies it once.
-public final class FallbackStore<Primary: ReplayTarget>: SessionStore {
+package final class FallbackStore<Primary: ReplayTarget>: SessionStore {
     /// What keeps the site talking while the database is away.
-    public struct Secondary: Sendable {
+    package struct Secondary: Sendable {
         /// What this worker knows of its sessions. It must refuse rather than forget.
         let view: MemoryStore
         let journal: any OperationJournal
 
-        public init(view: MemoryStore, journal: any OperationJournal) {
+        package init(view: MemoryStore, journal: any OperationJournal) {
             self.view = view
             self.journal = journal
         }
@@ -37,7 +38,7 @@ public final class FallbackStore<Primary: ReplayTarget>: SessionStore {
     private let gates = (0..<64).map { _ in Gate() }
 
     /// - Parameter secondary: nil to refuse everything while the database is away.
-    public init(primary: Primary, secondary: Secondary?, logger: Logger) {
+    package init(primary: Primary, secondary: Secondary?, logger: Logger) {
         self.primary = primary
         self.secondary = secondary
         self.logger = logger
@@ -45,7 +46,7 @@ public final class FallbackStore<Primary: ReplayTarget>: SessionStore {
 
     // MARK: Changes
 
-    public func append(
+    package func append(
         _ messages: [Message], to id: SessionID, key: IdempotencyKey?
     ) throws(StoreError) -> Stored<AppendResult> {
         let operation = Operation(id: .random(), session: id, change: .append(messages, key: key, answer: nil))
@@ -61,7 +62,7 @@ public final class FallbackStore<Primary: ReplayTarget>: SessionStore {
         }
     }
 
-    public func replace(
+    package func replace(
         _ id: SessionID, messages: [Message], condition: ReplaceCondition
     ) throws(StoreError) -> Stored<ReplaceResult> {
         guard condition == .none else {
@@ -81,11 +82,11 @@ public final class FallbackStore<Primary: ReplayTarget>: SessionStore {
         }
     }
 
-    public func create(_ id: SessionID, messages: [Message]) throws(StoreError) -> Stored<Session> {
+    package func create(_ id: SessionID, messages: [Message]) throws(StoreError) -> Stored<Session> {
         try askPrimary(about: id) { primary throws(StoreError) in try primary.create(id, messages: messages) }
     }
 
-    public func delete(_ id: SessionID) throws(StoreError) -> Stored<Bool> {
+    package func delete(_ id: SessionID) throws(StoreError) -> Stored<Bool> {
         let operation = Operation(id: .random(), session: id, change: .delete, takenAt: primary.serverTime)
         if case .deleted(let existed) = try applyDirectly(operation) { return Stored(existed, in: .mongodb) }
         return try changeMemory(of: id) { secondary throws(StoreError) in
@@ -99,7 +100,7 @@ public final class FallbackStore<Primary: ReplayTarget>: SessionStore {
 
     // MARK: Questions
 
-    public func read(_ id: SessionID, last: Int?) throws(StoreError) -> Stored<Session?> {
+    package func read(_ id: SessionID, last: Int?) throws(StoreError) -> Stored<Session?> {
         let beginsInMemory = isServedFromMemory(id)
         if !beginsInMemory {
             do throws(StoreError) {
@@ -126,17 +127,17 @@ public final class FallbackStore<Primary: ReplayTarget>: SessionStore {
         }
     }
 
-    public func cleanup(olderThanDays days: Int, dryRun: Bool) throws(StoreError) -> Stored<Int> {
+    package func cleanup(olderThanDays days: Int, dryRun: Bool) throws(StoreError) -> Stored<Int> {
         try askPrimary(about: nil) { primary throws(StoreError) in
             try primary.cleanup(olderThanDays: days, dryRun: dryRun)
         }
     }
 
-    public func list(limit: Int, after cursor: SessionCursor?) throws(StoreError) -> Stored<SessionPage> {
+    package func list(limit: Int, after cursor: SessionCursor?) throws(StoreError) -> Stored<SessionPage> {
         try askPrimary(about: nil) { primary throws(StoreError) in try primary.list(limit: limit, after: cursor) }
     }
 
-    public var status: StoreStatus {
+    package var status: StoreStatus {
         var status = primary.status
         status.pendingOperations = secondary?.journal.count
         guard breaker.isOpen else {
@@ -155,7 +156,7 @@ public final class FallbackStore<Primary: ReplayTarget>: SessionStore {
         return status
     }
 
-    public var kind: StoreKind { breaker.isOpen && secondary != nil ? .memory : .mongodb }
+    package var kind: StoreKind { breaker.isOpen && secondary != nil ? .memory : .mongodb }
 
     // MARK: One side or the other
 

@@ -2,7 +2,7 @@ import DequeModule
 import Synchronization
 
 /// A journal in this process's memory: what is in it is lost with the process.
-public final class MemoryJournal: OperationJournal {
+package final class MemoryJournal: OperationJournal {
     private struct State {
         var waiting: [SessionID: Deque<Operation>] = [:]
         var claimed: Set<SessionID> = []
@@ -16,11 +16,11 @@ public final class MemoryJournal: OperationJournal {
     private let state = Mutex(State())
 
     /// - Parameter maxBytes: the most bytes that the waiting changes take up together.
-    public init(maxBytes: Int) {
+    package init(maxBytes: Int) {
         self.maxBytes = maxBytes
     }
 
-    public func record(_ operation: Operation) throws(StoreError) {
+    package func record(_ operation: Operation) throws(StoreError) {
         let operation = operation.detached
         try state.withLock { state throws(StoreError) in
             guard state.bytes + operation.footprint <= maxBytes else { throw .full }
@@ -32,14 +32,14 @@ public final class MemoryJournal: OperationJournal {
         }
     }
 
-    public var count: Int { state.withLock(\.count) }
+    package var count: Int { state.withLock(\.count) }
 
     /// The last eighth is left for what was let in before it was reached.
-    public var hasRoom: Bool { state.withLock { $0.bytes < maxBytes - maxBytes / 8 } }
+    package var hasRoom: Bool { state.withLock { $0.bytes < maxBytes - maxBytes / 8 } }
 
-    public func newest(of session: SessionID) -> Operation? { state.withLock { $0.waiting[session]?.last } }
+    package func newest(of session: SessionID) -> Operation? { state.withLock { $0.waiting[session]?.last } }
 
-    public func claim() -> SessionID? {
+    package func claim() -> SessionID? {
         state.withLock { state in
             let session = state.ready.popFirst()
             if let session { state.claimed.insert(session) }
@@ -47,16 +47,16 @@ public final class MemoryJournal: OperationJournal {
         }
     }
 
-    public func release(_ session: SessionID) {
+    package func release(_ session: SessionID) {
         state.withLock { state in
             state.claimed.remove(session)
             if state.waiting[session] != nil { state.ready.append(session) }
         }
     }
 
-    public func oldest(of session: SessionID) -> Operation? { state.withLock { $0.waiting[session]?.first } }
+    package func oldest(of session: SessionID) -> Operation? { state.withLock { $0.waiting[session]?.first } }
 
-    public func removeOldest(of session: SessionID) -> Bool {
+    package func removeOldest(of session: SessionID) -> Bool {
         state.withLock { state in
             guard let operation = state.waiting[session]?.removeFirst() else { return true }
             state.count -= 1

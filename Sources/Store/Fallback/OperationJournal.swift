@@ -1,7 +1,7 @@
 /// Keeps the changes that were acknowledged while MongoDB was away, in the order of each session, until they are
 /// written there. All but `record` may be called from several threads at once; `record` is called for one session by
 /// one thread at a time.
-public protocol OperationJournal: Sendable {
+package protocol OperationJournal: Sendable {
     /// Takes a change. Throws `.full` where there is no room for it, `.unavailable` where it cannot be kept.
     func record(_ operation: Operation) throws(StoreError)
 

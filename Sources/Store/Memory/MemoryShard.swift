@@ -1,3 +1,5 @@
+import System
+
 /// One part of a `MemoryStore`: its sessions, in the order of their last update.
 ///
 /// Sessions live in one array and are chained by their indexes, so that the order costs no allocation and a

@@ -1,9 +1,10 @@
 import Synchronization
+import System
 
 /// Sessions in this process's memory: fast, bounded, and gone with the process.
-public final class MemoryStore: SessionStore {
+package final class MemoryStore: SessionStore {
     /// What happens when the store has no room for what it is given.
-    public enum WhenFull: Sendable {
+    package enum WhenFull: Sendable {
         /// The least recently updated sessions go first.
         case evictLeastRecentlyUpdated
         /// Writes throw `.full`.
@@ -33,7 +34,7 @@ public final class MemoryStore: SessionStore {
     ///   - maxBytes: the most bytes that all sessions take up together, with all that keeping them needs. A
     ///     single session is held to a quarter of it.
     ///   - clock: what expiry and dates are measured by.
-    public init(
+    package init(
         limits: StoreLimits, maxBytes: Int, whenFull: WhenFull = .evictLeastRecentlyUpdated,
         clock: some WallClock = SystemClock()
     ) {
@@ -46,7 +47,7 @@ public final class MemoryStore: SessionStore {
         shards = (0..<Self.shardCount).map { _ in Shard() }
     }
 
-    public func create(_ id: SessionID, messages: [Message]) throws(StoreError) -> Stored<Session> {
+    package func create(_ id: SessionID, messages: [Message]) throws(StoreError) -> Stored<Session> {
         do {
             return Stored(try replace(id, messages: messages, condition: .absent).value.session, in: .memory)
         } catch {
@@ -54,14 +55,14 @@ public final class MemoryStore: SessionStore {
         }
     }
 
-    public func read(_ id: SessionID, last: Int?) throws(StoreError) -> Stored<Session?> {
+    package func read(_ id: SessionID, last: Int?) throws(StoreError) -> Stored<Session?> {
         let now = clock.now
         let entry = shard(of: id).sessions.withLock { $0[id] }
         guard let entry, !isExpired(entry.updatedAt, at: now) else { return Stored(nil, in: .memory) }
         return Stored(Session(entry, last: last), in: .memory)
     }
 
-    public func replace(
+    package func replace(
         _ id: SessionID, messages: [Message], condition: ReplaceCondition
     ) throws(StoreError) -> Stored<ReplaceResult> {
         let result = try update(id, adding: messages) { entry, isNew, now throws(StoreError) in
@@ -75,7 +76,7 @@ public final class MemoryStore: SessionStore {
         return Stored(result, in: .memory)
     }
 
-    public func append(
+    package func append(
         _ messages: [Message], to id: SessionID, key: IdempotencyKey?
     ) throws(StoreError) -> Stored<AppendResult> {
         let result = try update(id, adding: messages) { entry, _, now throws(StoreError) in
@@ -91,7 +92,7 @@ public final class MemoryStore: SessionStore {
         return Stored(result, in: .memory)
     }
 
-    public func delete(_ id: SessionID) throws(StoreError) -> Stored<Bool> {
+    package func delete(_ id: SessionID) throws(StoreError) -> Stored<Bool> {
         let now = clock.now
         let shard = shard(of: id)
         let wasAlive = shard.sessions.withLock { sessions in
@@ -101,7 +102,7 @@ public final class MemoryStore: SessionStore {
         return Stored(wasAlive, in: .memory)
     }
 
-    public func cleanup(olderThanDays days: Int, dryRun: Bool) throws(StoreError) -> Stored<Int> {
+    package func cleanup(olderThanDays days: Int, dryRun: Bool) throws(StoreError) -> Stored<Int> {
         let now = clock.now
         let cutoff = now.advanced(bySeconds: -days * 86_400)
         var found = 0
@@ -121,7 +122,7 @@ public final class MemoryStore: SessionStore {
         return Stored(found, in: .memory)
     }
 
-    public func list(limit: Int, after cursor: SessionCursor?) throws(StoreError) -> Stored<SessionPage> {
+    package func list(limit: Int, after cursor: SessionCursor?) throws(StoreError) -> Stored<SessionPage> {
         let now = clock.now
         var found: [SessionSummary] = []
         for shard in shards {
@@ -142,7 +143,7 @@ public final class MemoryStore: SessionStore {
         return Stored(SessionPage(sessions: page, next: found.count > limit ? page.last?.cursor : nil), in: .memory)
     }
 
-    public var status: StoreStatus {
+    package var status: StoreStatus {
         let now = clock.now
         var count = 0
         for shard in shards {
@@ -160,7 +161,7 @@ public final class MemoryStore: SessionStore {
             isReady: whenFull == .evictLeastRecentlyUpdated || usedBytes.load(ordering: .relaxed) < maxBytes)
     }
 
-    public var kind: StoreKind { .memory }
+    package var kind: StoreKind { .memory }
 
     // MARK: Changing a session
 

@@ -1,5 +1,7 @@
+import System
+
 extension MongoStore {
-    public func append(_ messages: [Message], to id: SessionID, key: IdempotencyKey?) throws(StoreError)
+    package func append(_ messages: [Message], to id: SessionID, key: IdempotencyKey?) throws(StoreError)
         -> Stored<AppendResult>
     {
         let update = SessionUpdate(
@@ -8,7 +10,7 @@ extension MongoStore {
         return Stored(try appends.append(update, to: id, in: self), in: .mongodb)
     }
 
-    public func apply(_ operation: Operation) throws(StoreError) -> OperationResult {
+    package func apply(_ operation: Operation) throws(StoreError) -> OperationResult {
         let id = operation.session
         switch operation.change {
         case .append(let messages, let key, let answer):

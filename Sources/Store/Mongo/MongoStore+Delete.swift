@@ -1,5 +1,7 @@
+import System
+
 extension MongoStore {
-    public func delete(_ id: SessionID) throws(StoreError) -> Stored<Bool> {
+    package func delete(_ id: SessionID) throws(StoreError) -> Stored<Bool> {
         Stored(try delete(id, takenAt: nil), in: .mongodb)
     }
 
@@ -31,14 +33,14 @@ extension MongoStore {
         return wasThere
     }
 
-    public func cleanup(olderThanDays days: Int, dryRun: Bool) throws(StoreError) -> Stored<Int> {
+    package func cleanup(olderThanDays days: Int, dryRun: Bool) throws(StoreError) -> Stored<Int> {
         try cleanup(olderThanDays: days, dryRun: dryRun, progress: { _ in })
     }
 
     /// Deletes the sessions not updated within the last `days` days, a thousand at a time so that the collection
     /// is never held for long, or only counts them. Documents whose `updated_at` is no date are left alone.
     /// - Parameter progress: is told after each step how many sessions were deleted so far.
-    public func cleanup(olderThanDays days: Int, dryRun: Bool, progress: (Int) -> Void) throws(StoreError)
+    package func cleanup(olderThanDays days: Int, dryRun: Bool, progress: (Int) -> Void) throws(StoreError)
         -> Stored<Int>
     {
         // The server's clock, read once: sessions that grow too old meanwhile can wait for the next time.

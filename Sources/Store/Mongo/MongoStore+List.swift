@@ -1,5 +1,7 @@
+import System
+
 extension MongoStore {
-    public func list(limit: Int, after cursor: SessionCursor?) throws(StoreError) -> Stored<SessionPage> {
+    package func list(limit: Int, after cursor: SessionCursor?) throws(StoreError) -> Stored<SessionPage> {
         guard limit > 0 else { return Stored(SessionPage(sessions: [], next: nil), in: .mongodb) }
         var sessions: [SessionSummary] = []
         var position = cursor.map { Position(updatedAt: $0.updatedAt, id: $0.id.bytes[...]) } ?? .start

@@ -1,5 +1,7 @@
+import System
+
 extension MongoStore {
-    public func read(_ id: SessionID, last: Int?) throws(StoreError) -> Stored<Session?> {
+    package func read(_ id: SessionID, last: Int?) throws(StoreError) -> Stored<Session?> {
         let asksServer = needsExpiry
         guard let found = try find(id, last: last, withExpiry: asksServer) else { return Stored(nil, in: .mongodb) }
         if asksServer { return Stored(found.session, in: .mongodb) }

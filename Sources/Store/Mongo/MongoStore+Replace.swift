@@ -1,10 +1,12 @@
+import System
+
 extension MongoStore {
-    public func create(_ id: SessionID, messages: [Message]) throws(StoreError) -> Stored<Session> {
+    package func create(_ id: SessionID, messages: [Message]) throws(StoreError) -> Stored<Session> {
         guard let session = try create(id, messages) else { throw .exists }
         return Stored(session, in: .mongodb)
     }
 
-    public func replace(_ id: SessionID, messages: [Message], condition: ReplaceCondition) throws(StoreError)
+    package func replace(_ id: SessionID, messages: [Message], condition: ReplaceCondition) throws(StoreError)
         -> Stored<ReplaceResult>
     {
         let result: ReplaceResult?

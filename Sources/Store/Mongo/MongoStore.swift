@@ -1,10 +1,11 @@
 import Logging
+import System
 
 /// Sessions in a MongoDB collection, shared by every worker that is given the same one.
 ///
 /// An append and a read are one command each. Whatever must be true of a change (expiry, caps, keys) is decided
 /// by the server within that command and by its clock, so that no two workers can disagree.
-public final class MongoStore: ReplayTarget {
+package final class MongoStore: ReplayTarget {
     let pool: MongoConnectionPool
     let uri: MongoURI
     let database: String
@@ -21,7 +22,7 @@ public final class MongoStore: ReplayTarget {
     ///   - uri: `mongodb://` or `mongodb+srv://`. Its own timeouts and pool size win over the defaults.
     ///   - maxConnections: as many as there are threads that call, and a few for the store itself.
     /// - Throws: where the address is not one; its description never shows the credentials.
-    public init(
+    package init(
         uri: String, database: String, collection: String, limits: StoreLimits, maxConnections: Int, logger: Logger
     ) throws(MongoURIError) {
         MongoDriver.prepare(logger: logger)
@@ -43,10 +44,10 @@ public final class MongoStore: ReplayTarget {
     deinit { close() }
 
     /// How many connections to one server its calls may open together.
-    public var maxConnections: Int { pool.maxConnections }
+    package var maxConnections: Int { pool.maxConnections }
 
     /// Begins to watch the server and to put its indexes in order, in the background.
-    public func start() {
+    package func start() {
         do {
             try monitor.start()
         } catch {
@@ -55,19 +56,19 @@ public final class MongoStore: ReplayTarget {
     }
 
     /// Ends the background work and waits for it, at most about a second; calls from then on are refused.
-    public func close() {
+    package func close() {
         monitor.stop()
         pool.close()
     }
 
     /// See `StoreStatus`: nothing but what the background work last saw.
-    public var status: StoreStatus { health.status }
+    package var status: StoreStatus { health.status }
 
-    public var kind: StoreKind { .mongodb }
+    package var kind: StoreKind { .mongodb }
 
     /// Asks the server whether sessions can be read and written, first over a connection of its own, within
     /// about a second, and then over those that requests use. Throws `.unavailable`, `.failed`.
-    public func ping() throws(StoreError) {
+    package func ping() throws(StoreError) {
         let probe = MongoProbe(database: database, collection: collection)
         do {
             try MongoClient.withOwn(uri, timeout: MongoProbe.timeoutMilliseconds) { client throws(MongoError) in
@@ -80,7 +81,7 @@ public final class MongoStore: ReplayTarget {
     }
 
     /// Asks the background work to look at the indexes again.
-    public func reconcileIndexes() {
+    package func reconcileIndexes() {
         monitor.reconcileIndexes()
     }
 
@@ -149,7 +150,7 @@ public final class MongoStore: ReplayTarget {
     /// How writes are sent. What the address says of it wins.
     var write: MongoClient.Kind { .write(uri.namesWriteConcern ? .standard : health.writeConcern) }
 
-    public var serverTime: Timestamp? { health.serverTime }
+    package var serverTime: Timestamp? { health.serverTime }
 
     /// Elements of a filter that holds for living sessions only.
     func isAlive(_ writer: inout BSONWriter) {

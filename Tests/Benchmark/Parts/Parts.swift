@@ -1,5 +1,6 @@
 import Benchmark
 import Testing
+import Text
 
 @testable import SessionFCGI
 @testable import Store

@@ -1,0 +1,64 @@
+import CMongoC
+
+/// The address is not one that libmongoc takes. The description names the fault and never the credentials.
+package struct MongoURIError: Error, Equatable, CustomStringConvertible, Sendable {
+    package let description: String
+}
+
+/// A checked connection string. It keeps what it says; what it leaves open is filled in when it is used.
+struct MongoURI: Sendable {
+    /// Settings in milliseconds or numbers, under the names that libmongoc has for them.
+    typealias Options = [(name: String, value: Int32)]
+
+    private let text: String
+    /// Whether the address says how durable a write is to be.
+    let namesWriteConcern: Bool
+
+    init(_ text: String) throws(MongoURIError) {
+        // libmongoc reads up to the first NUL.
+        guard !text.utf8.contains(0) else { throw MongoURIError(description: "it holds a NUL character") }
+        var error = bson_error_t()
+        guard let uri = mongoc_uri_new_with_error(text, &error) else {
+            let message = withUnsafePointer(to: error) { String(cString: cmongoc_error_message($0)) }
+            throw MongoURIError(description: Self.withoutValues(message))
+        }
+        let concern = mongoc_uri_get_write_concern(uri)
+        namesWriteConcern = mongoc_write_concern_get_w(concern) != MONGOC_WRITE_CONCERN_W_DEFAULT
+            || mongoc_write_concern_journal_is_set(concern)
+        mongoc_uri_destroy(uri)
+        self.text = text
+    }
+
+    /// Lends the address to libmongoc.
+    /// - Parameters:
+    ///   - defaults: settings for what the address does not say.
+    ///   - overriding: settings whatever the address says.
+    func withHandle<Result>(
+        defaults: Options = [], overriding: Options = [], _ body: (OpaquePointer) -> Result
+    ) -> Result {
+        guard let uri = mongoc_uri_new(text) else {
+            preconditionFailure("An address that was taken once is taken again")
+        }
+        defer { mongoc_uri_destroy(uri) }
+        for option in defaults where !mongoc_uri_has_option(uri, option.name) {
+            mongoc_uri_set_option_as_int32(uri, option.name, option.value)
+        }
+        for option in overriding {
+            mongoc_uri_set_option_as_int32(uri, option.name, option.value)
+        }
+        // Any worker is to read what another has just written, whatever the address says of reads.
+        let primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY)
+        defer { mongoc_read_prefs_destroy(primary) }
+        mongoc_uri_set_read_prefs_t(uri, primary)
+        if mongoc_uri_get_appname(uri) == nil { mongoc_uri_set_appname(uri, "session-fcgi") }
+        return body(uri)
+    }
+
+    /// libmongoc repeats in its message the value that it did not take, a password for one.
+    private static func withoutValues(_ message: String) -> String {
+        if message.contains("sername") || message.contains("assword") {
+            return "its user name or password holds characters that must be percent-encoded"
+        }
+        return String(message.prefix { $0 != ":" && $0 != "[" })
+    }
+}

@@ -1,0 +1,74 @@
+import Synchronization
+import System
+
+/// What is known of the server without asking it: written by the monitor and by changes, read by anybody.
+final class MongoHealth: Sendable {
+    private static let epoch = ContinuousClock.now
+
+    private let isConnected = Atomic(false)
+    /// When the probe that is under way began, in nanoseconds since `epoch`; 0 where there is none.
+    private let probeBegan = Atomic<Int64>(0)
+    private let count = Atomic(0)
+    private let concern = Atomic(MongoClient.WriteConcern.standard.rawValue)
+    /// The server's clock less the time since `epoch`, in milliseconds: this machine's own clock may be set.
+    private let clockOffset = Atomic<Int64>(.max)
+    private let ttlSeconds: Atomic<Int>
+
+    init(ttlSeconds: Int) {
+        self.ttlSeconds = Atomic(ttlSeconds)
+    }
+
+    var status: StoreStatus {
+        let began = probeBegan.load(ordering: .relaxed)
+        let isLate = began != 0 && Self.nanoseconds() - began > 1_000_000_000
+        let isReady = isConnected.load(ordering: .relaxed) && !isLate
+        return StoreStatus(
+            kind: .mongodb, mongo: isReady ? .connected : .disconnected,
+            activeSessions: max(0, count.load(ordering: .relaxed)),
+            ttlSeconds: ttlSeconds.load(ordering: .relaxed), isReady: isReady)
+    }
+
+    func probeBegins() {
+        probeBegan.store(Self.nanoseconds(), ordering: .relaxed)
+    }
+
+    /// - Parameter answer: nil where the probe failed.
+    /// - Returns: whether the server was connected before.
+    func probeEnded(_ answer: MongoProbe.Answer?) -> Bool {
+        if let answer { note(answer) }
+        let before = isConnected.exchange(answer != nil, ordering: .relaxed)
+        probeBegan.store(0, ordering: .relaxed)
+        return before
+    }
+
+    func note(_ answer: MongoProbe.Answer) {
+        count.store(answer.sessions, ordering: .relaxed)
+        concern.store(answer.writeConcern.rawValue, ordering: .relaxed)
+        if let time = answer.time {
+            clockOffset.store(time.milliseconds - Self.nanoseconds() / 1_000_000, ordering: .relaxed)
+        }
+    }
+
+    /// What writes are to wait for.
+    var writeConcern: MongoClient.WriteConcern { .init(rawValue: concern.load(ordering: .relaxed)) ?? .standard }
+
+    /// About the time on the server's clock; nil before it was heard from.
+    var serverTime: Timestamp? {
+        let offset = clockOffset.load(ordering: .relaxed)
+        return offset == .max ? nil : Timestamp(milliseconds: Self.nanoseconds() / 1_000_000 + offset)
+    }
+
+    /// Keeps the count near the truth until the next probe.
+    func adjustCount(by difference: Int) {
+        count.wrappingAdd(difference, ordering: .relaxed)
+    }
+
+    func setTTL(seconds: Int) {
+        ttlSeconds.store(seconds, ordering: .relaxed)
+    }
+
+    private static func nanoseconds() -> Int64 {
+        let (seconds, attoseconds) = epoch.duration(to: .now).components
+        return max(1, seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+    }
+}
