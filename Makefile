@@ -21,7 +21,7 @@ package: build
 # Makes and boots a clean Debian 12, which takes root and some minutes.
 package-test: test-dependencies
 	$(BUILD)
-	deploy/package-test
+	Tests/Package/run
 
 # Figures, not tests. With options: make bench BENCH='--requests --seconds 2 --repetitions 1'
 bench: bench-dependencies
