@@ -1,7 +1,7 @@
 import Glibc
 
 /// Where a worker listens: `unix:/path.sock`, `127.0.0.1:9000` or `[::1]:9000`.
-package enum ListenAddress: Equatable {
+package enum ListenAddress: Sendable, Equatable, CustomStringConvertible {
     case unix(path: String)
     case tcp(host: String, port: UInt16)
 
@@ -20,6 +20,13 @@ package enum ListenAddress: Equatable {
         if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
         guard Self.isNumeric(String(host)) else { return nil }
         self = .tcp(host: String(host), port: port)
+    }
+
+    package var description: String {
+        switch self {
+        case .unix(let path): "unix:\(path)"
+        case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        }
     }
 
     private static func isNumeric(_ host: String) -> Bool {

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// systemd, where it has started the worker with `Type=notify` and wants to be told how the worker fares: the

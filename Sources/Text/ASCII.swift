@@ -5,7 +5,7 @@ extension UInt8 {
     @inlinable package var isLetter: Bool { (self | 0x20) &- UInt8(ascii: "a") < 26 }
 
     /// An unreserved character of RFC 3986, section 2.3, which a URI need not encode.
-    package var isUnreserved: Bool {
+    @inlinable package var isUnreserved: Bool {
         switch self {
         case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"): true
         default: isDigit || isLetter
@@ -13,7 +13,7 @@ extension UInt8 {
     }
 
     /// The value of a hexadecimal digit.
-    package var hexDigit: UInt8? {
+    @inlinable package var hexDigit: UInt8? {
         if isDigit { return self - UInt8(ascii: "0") }
         let small = self | 0x20
         return (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(small) ? small - UInt8(ascii: "a") + 10 : nil

@@ -1,26 +1,29 @@
 extension ByteBuffer {
     /// Writes UTF-8 text as a JSON string: quotes, backslashes and control characters escaped, all else as it is.
-    package mutating func append(jsonString text: some Collection<UInt8>) {
-        append(UInt8(ascii: "\""))
-        let written: Void? = text.withContiguousStorageIfAvailable { bytes in
-            var start = 0
-            for index in 0..<bytes.count where bytes[index].needsJSONEscape {
-                append(bytes[start..<index])
-                append(jsonEscape: bytes[index])
-                start = index + 1
-            }
-            append(bytes[start...])
+    @inlinable
+    public mutating func append(jsonString text: some Collection<UInt8>) {
+        if text.withContiguousStorageIfAvailable({ append(escaping: $0) }) == nil {
+            Array(text).withUnsafeBufferPointer { append(escaping: $0) }
         }
-        if written == nil {
-            for byte in text {
-                if byte.needsJSONEscape { append(jsonEscape: byte) } else { append(byte) }
-            }
-        }
-        append(UInt8(ascii: "\""))
     }
 
-    package mutating func append(jsonString text: String) {
-        append(jsonString: text.utf8)
+    @inlinable
+    public mutating func append(jsonString text: String) {
+        var text = text
+        text.withUTF8 { append(escaping: $0) }
+    }
+
+    @usableFromInline
+    mutating func append(escaping text: UnsafeBufferPointer<UInt8>) {
+        append(UInt8(ascii: "\""))
+        var start = 0
+        for index in 0..<text.count where text[index].needsJSONEscape {
+            append(UnsafeBufferPointer(rebasing: text[start..<index]))
+            append(jsonEscape: text[index])
+            start = index + 1
+        }
+        append(UnsafeBufferPointer(rebasing: text[start...]))
+        append(UInt8(ascii: "\""))
     }
 
     private mutating func append(jsonEscape byte: UInt8) {

@@ -15,28 +15,24 @@ extension ByteBuffer {
         let month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9
         let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
 
-        append(padded: year, width: 4)
-        append(UInt8(ascii: "-"))
-        append(padded: month, width: 2)
-        append(UInt8(ascii: "-"))
-        append(padded: day, width: 2)
-        append(UInt8(ascii: "T"))
-        append(padded: milliseconds / 3_600_000, width: 2)
-        append(UInt8(ascii: ":"))
-        append(padded: milliseconds / 60_000 % 60, width: 2)
-        append(UInt8(ascii: ":"))
-        append(padded: milliseconds / 1000 % 60, width: 2)
-        append(UInt8(ascii: "."))
-        append(padded: milliseconds % 1000, width: 3)
-        append(UInt8(ascii: "Z"))
+        let start = count
+        append("0000-00-00T00:00:00.000Z")
+        write(year, inDigitsBefore: start + 4)
+        write(month, inDigitsBefore: start + 7)
+        write(day, inDigitsBefore: start + 10)
+        write(milliseconds / 3_600_000, inDigitsBefore: start + 13)
+        write(milliseconds / 60_000 % 60, inDigitsBefore: start + 16)
+        write(milliseconds / 1000 % 60, inDigitsBefore: start + 19)
+        write(milliseconds % 1000, inDigitsBefore: start + 23)
     }
 
-    private mutating func append(padded value: Int64, width: Int) {
-        var divisor: Int64 = 1
-        for _ in 1..<width { divisor *= 10 }
-        while divisor > 0 {
-            append(UInt8(ascii: "0") + UInt8(value / divisor % 10))
-            divisor /= 10
+    /// Overwrites zeros with a number that ends before `end`.
+    private mutating func write(_ value: Int64, inDigitsBefore end: Int) {
+        var (rest, index) = (UInt32(value), end)
+        while rest > 0 {
+            index -= 1
+            bytes[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
         }
     }
 }
