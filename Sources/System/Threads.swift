@@ -9,6 +9,10 @@ package final class Threads: Sendable {
 
     package init() {}
 
+    deinit {
+        precondition(handles.withLock(\.isEmpty), "threads were dropped that nobody has joined")
+    }
+
     private final class Body {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }

@@ -1,4 +1,5 @@
 import Store
+import TestSupport
 import Testing
 
 @testable import SessionFCGI
@@ -20,7 +21,7 @@ import Testing
     }
 
     @Test func `health answers whatever the store does, and readiness tells`() {
-        let store = FaultyStore(.unavailable(reason: "mongodb://user:s3cret@db"))
+        let store = RefusingStore(.unavailable(reason: "mongodb://user:s3cret@db"))
         let site = Site(store: store)
         let health = site.send("GET", "/health")
         #expect(health.status == 200)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct LegacyRouteTests {
     let site = Site()
-    let testSite = Site(options: Router.Options(testRoutesEnabled: true))
+    let testSite = Site(testRoutesEnabled: true)
 
     @Test func `a history is there for every id`() {
         #expect(site.send("GET", "/session/s/history").text == #"{"session_id":"s","message_count":0,"messages":[]}"#)
@@ -59,7 +59,7 @@ import Testing
     }
 
     @Test func `an echo is held to the limit of a message`() {
-        let site = Site(options: Router.Options(maxMessageBytes: 100, testRoutesEnabled: true))
+        let site = Site(requestLimits: RequestLimits(maxMessageBytes: 100), testRoutesEnabled: true)
         let query = String(repeating: "x", count: 90)
         let answer = site.send("POST", "/test/echo", #"{"session_id":"s","query":"\#(query)"}"#)
         #expect(answer.isProblem(413, field: "query", limit: 100))

@@ -11,14 +11,13 @@ import Testing
 /// A worker on a Unix socket of its own, with its threads, in this process.
 final class LiveWorker: Sendable {
     let worker: Worker
-    let store: any SessionStore
+    let store: any SessionService
     let path: String
     private let folder: String
-    private let threads: Mutex<Threads>
     private let isTicking: Mutex<Bool>
 
     init(
-        store: any SessionStore = MemoryStore(limits: StoreLimits(), maxBytes: 256 << 20), router: Router? = nil,
+        store: any SessionService = MemoryStore(limits: StoreLimits(), maxBytes: 256 << 20), router: Router? = nil,
         options: Worker.Options = Worker.Options(threads: 2)
     ) throws {
         signal(SIGPIPE, SIG_IGN)
@@ -27,12 +26,10 @@ final class LiveWorker: Sendable {
         self.store = store
         let listener = try ListeningSocket(binding: .unix(path: path), mode: 0o600)
         worker = try Worker(
-            router: router ?? Router(store: store, options: Router.Options(maxBodyBytes: options.maxBodyBytes)),
+            router: router ?? Router(store, limits: RequestLimits(maxBodyBytes: options.maxBodyBytes)),
             listener: listener, options: options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             requestLog: RequestLog(output: LogOutput(format: .text), level: .critical))
-        let pool = Threads()
-        try worker.start(on: pool)
-        threads = Mutex(pool)
+        try worker.start()
         isTicking = Mutex(true)
         Thread.detachNewThread { [self] in
             while isTicking.withLock({ $0 }) {
@@ -60,7 +57,7 @@ final class LiveWorker: Sendable {
     func stop() {
         isTicking.withLock { $0 = false }
         worker.stop()
-        threads.withLock { $0.join() }
+        worker.join()
         try? FileManager.default.removeItem(atPath: folder)
     }
 }

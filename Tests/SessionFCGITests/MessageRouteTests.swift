@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func `a message may be as long as the limit and no longer`() {
-        let site = Site(options: Router.Options(maxMessageBytes: 100))
+        let site = Site(requestLimits: RequestLimits(maxMessageBytes: 100))
         func message(_ length: Int) -> String {
             let frame = #"{"role":"user","content":""}"#
             return #"{"role":"user","content":"\#(String(repeating: "x", count: length - frame.utf8.count))"}"#

@@ -77,7 +77,7 @@ import Testing
     }
 
     @Test func `a body over the limit is refused with the limit`() {
-        let site = Site(options: Router.Options(maxBodyBytes: 100))
+        let site = Site(requestLimits: RequestLimits(maxBodyBytes: 100))
         for (method, target) in Self.writes {
             #expect(site.send(method, target, "x") { $0.body = .tooLarge }.isProblem(413, limit: 100))
         }

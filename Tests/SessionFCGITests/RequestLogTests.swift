@@ -11,12 +11,13 @@ import Testing
         let output = LogOutput(format: format)
         let log = RequestLog(output: output, level: .info)
         let store = MemoryStore(limits: StoreLimits(), maxBytes: 64 << 20)
-        let router = Router(store: store, adminTokens: TokenSet(["t0ken"]), apiTokens: TokenSet(["t0ken"]))
+        let router = Router(
+            store, access: AccessControl(admin: TokenSet(["t0ken"]), api: TokenSet(["t0ken"])))
         func record(_ request: Request) {
             let destination = router.destination(of: request)
             log.record(
                 method: request.method, route: destination.template, id: request.id,
-                router.respond(to: request, at: destination), since: .now)
+                router.respond(at: destination), since: .now)
         }
         var request = Request(method: "POST", target: Array("/sessions/pers0n/messages?x=qu3ry".utf8), id: "id-1")
         request.authorization = "Bearer t0ken"

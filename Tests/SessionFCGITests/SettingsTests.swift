@@ -1,4 +1,5 @@
 import Foundation
+import Store
 import Testing
 
 @testable import SessionFCGI
@@ -15,23 +16,42 @@ import Testing
 
     @Test func `an empty environment gives the defaults`() throws {
         let settings = try Settings([:])
-        #expect(settings.mongoURI == nil && !settings.usesMongo)
-        #expect(settings.mongoDatabase == "pharmai" && settings.mongoCollection == "sessions")
+        #expect(settings.store == .memory(maxBytes: 268_435_456))
+        let mongo = try Settings(["MONGO_URI": "mongodb://host"])
+        let uri = try MongoURI("mongodb://host")
+        #expect(
+            mongo.store
+                == .mongo(.init(uri: uri, database: "pharmai", collection: "sessions", standbyBytes: 134_217_728)))
         #expect(settings.limits.maxMessages == 30 && settings.limits.ttlSeconds == 604_800)
         #expect(settings.limits.maxSessionBytes == 8_388_608)
-        #expect(settings.maxMessageBytes == 262_144 && settings.maxBodyBytes == 1_048_576)
-        #expect(settings.memoryMaxBytes == 268_435_456 && settings.fallback == .memory)
+        #expect(settings.requestLimits.maxMessageBytes == 262_144 && settings.requestLimits.maxBodyBytes == 1_048_576)
         #expect(settings.adminToken == .none && settings.apiTokens == .none && !settings.testRoutesEnabled)
         #expect(settings.logLevel == .info && settings.logFormat == .text)
     }
 
     @Test func `the store follows from the URI and the choice`() throws {
         let uri = "mongodb://host"
-        #expect(try Settings(["MONGO_URI": uri]).usesMongo)
-        #expect(try Settings(["MONGO_URI": uri, "SESSION_STORE": "memory"]).usesMongo == false)
-        #expect(try Settings(["MONGO_URI": uri, "SESSION_STORE": "mongodb"]).usesMongo)
-        #expect(try Settings(["MONGO_URI": ""]).usesMongo == false)
+        #expect(try Settings(["MONGO_URI": uri]).store.kind == .mongodb)
+        #expect(try Settings(["MONGO_URI": uri, "SESSION_STORE": "memory"]).store.kind == .memory)
+        #expect(try Settings(["MONGO_URI": uri, "SESSION_STORE": "mongodb"]).store.kind == .mongodb)
+        #expect(try Settings(["MONGO_URI": ""]).store.kind == .memory)
         #expect(faults(["SESSION_STORE": "mongodb"]).first?.hasPrefix("SESSION_STORE:") == true)
+    }
+
+    @Test func `without a fallback nothing stands by`() throws {
+        let settings = try Settings(["MONGO_URI": "mongodb://host", "MONGO_FALLBACK": "off"])
+        guard case .mongo(let plan) = settings.store else {
+            Issue.record("the store is not MongoDB")
+            return
+        }
+        #expect(plan.standbyBytes == nil)
+    }
+
+    @Test func `a URI that libmongoc does not take is a fault where it is used`() {
+        let environment = ["MONGO_URI": "mongodb://user:s3cret@host:port"]
+        let found = faults(environment)
+        #expect(found.count == 1 && found[0].hasPrefix("MONGO_URI:") && !found[0].contains("s3cret"))
+        #expect(faults(environment.merging(["SESSION_STORE": "memory"]) { $1 }).isEmpty)
     }
 
     @Test(arguments: [
@@ -75,13 +95,13 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: path) }
         #expect(FileManager.default.createFile(atPath: path, contents: Data(" one,two \r\nthree\n\n".utf8)))
         let settings = try Settings(["API_TOKENS_FILE": path, "ADMIN_TOKEN": " adm1n "])
-        #expect(try settings.apiTokens.load(named: "API_TOKENS") == ["one", "two", "three"])
+        #expect(settings.apiTokens.tokens == ["one", "two", "three"])
         // While an admin's token is being replaced, its file has both.
         let rotating = try Settings(["ADMIN_TOKEN_FILE": path])
-        #expect(try rotating.adminToken.load(named: "ADMIN_TOKEN") == ["one", "two", "three"])
-        #expect(try settings.adminToken.load(named: "ADMIN_TOKEN") == ["adm1n"])
+        #expect(rotating.adminToken.tokens == ["one", "two", "three"])
+        #expect(settings.adminToken.tokens == ["adm1n"])
         #expect(FileManager.default.createFile(atPath: path, contents: Data("new".utf8)))
-        #expect(try settings.apiTokens.load(named: "API_TOKENS") == ["new"])
+        #expect(try TokenSource.load(path, named: "API_TOKENS") == ["new"])
         #expect(faults(["API_TOKENS_FILE": path, "API_TOKENS": "x"]).first?.hasPrefix("API_TOKENS:") == true)
         #expect(faults(["ADMIN_TOKEN_FILE": path + "x"]).first?.hasPrefix("ADMIN_TOKEN_FILE:") == true)
         #expect(FileManager.default.createFile(atPath: path, contents: Data("\n".utf8)))
@@ -95,7 +115,10 @@ import Testing
         "mongodb://host/?tlsCertificateKeyFilePassword=s3cret",
     ])
     func `a summary hides every secret`(uri: String) throws {
-        let settings = try Settings(["MONGO_URI": uri, "ADMIN_TOKEN": "s3cret", "API_TOKENS": "s3cret,s3cret2"])
+        // Some of these are none that libmongoc takes: what is not used is shown all the same.
+        let settings = try Settings([
+            "MONGO_URI": uri, "SESSION_STORE": "memory", "ADMIN_TOKEN": "s3cret", "API_TOKENS": "s3cret,s3cret2",
+        ])
         for (name, value) in settings.summary { #expect(!value.contains("s3c"), "\(name)=\(value)") }
         #expect(settings.summary.first?.value.hasPrefix("mongodb") == true)
         #expect(settings.summary.count == 16)

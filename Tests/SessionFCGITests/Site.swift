@@ -11,15 +11,17 @@ struct Site {
     let router: Router
 
     init(
-        limits: StoreLimits = StoreLimits(), options: Router.Options = Router.Options(), admin: [String] = [],
-        api: [String] = []
+        limits: StoreLimits = StoreLimits(), requestLimits: RequestLimits = RequestLimits(),
+        testRoutesEnabled: Bool = false, admin: [String] = [], api: [String] = []
     ) {
         let store = MemoryStore(limits: limits, maxBytes: 256 << 20, clock: clock)
-        router = Router(store: store, options: options, adminTokens: TokenSet(admin), apiTokens: TokenSet(api))
+        router = Router(
+            store, limits: requestLimits, testRoutesEnabled: testRoutesEnabled,
+            access: AccessControl(admin: TokenSet(admin), api: TokenSet(api)))
     }
 
-    init(store: any SessionStore, options: Router.Options = Router.Options()) {
-        router = Router(store: store, options: options)
+    init(store: any SessionService) {
+        router = Router(store)
     }
 
     @discardableResult

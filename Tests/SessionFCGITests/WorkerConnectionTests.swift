@@ -121,7 +121,7 @@ import Testing
         let live = try LiveWorker(store: MemoryStore(limits: limits, maxBytes: 256 << 20))
         let id = SessionID("large")!
         let content = String(repeating: "x", count: 1 << 20)
-        for _ in 0..<8 { _ = try live.store.append([Message(role: "user", content: content)], to: id, key: nil) }
+        for _ in 0..<8 { _ = try live.store.append([Message(role: "user", content: content)], to: id) }
         let client = try live.connect()
         for _ in 0..<2 {
             let answer = try #require(client.answer(to: .read("large")))

@@ -70,7 +70,7 @@ import Testing
         let live = try LiveWorker(store: MemoryStore(limits: limits, maxBytes: 256 << 20), options: options)
         let content = String(repeating: "x", count: 1 << 20)
         for _ in 0..<8 {
-            _ = try live.store.append([Message(role: "user", content: content)], to: SessionID("large")!, key: nil)
+            _ = try live.store.append([Message(role: "user", content: content)], to: SessionID("large")!)
         }
         let deaf = try (0..<4).map { _ in try live.connect() }
         for client in deaf { client.write(WireRequest.read("large").bytes) }

@@ -6,7 +6,7 @@ import Text
 @Suite struct BSONTests {
     // MARK: Writing
 
-    @Test func documentsNestByLengthsFilledInAfterwards() {
+    @Test func `documents nest by lengths filled in afterwards`() {
         let bytes = BSONWriter.document { writer in
             writer.document("a") { $0.int32("b", 1) }
             writer.array("c") { array in
@@ -20,7 +20,7 @@ import Text
         #expect(bytes.int32(at: 0) == Int32(bytes.count))
     }
 
-    @Test func anArrayOfAThousandElementsIsNumberedThroughout() throws {
+    @Test func `an array of a thousand elements is numbered throughout`() throws {
         let bytes = BSONWriter.document { writer in
             writer.array("a") { array in for number in 0..<1000 { array.int32(Int32(number)) } }
         }
@@ -41,7 +41,7 @@ import Text
         ("-0", .double(-0.0)), ("-0.0", .double(-0.0)), ("5e-324", .double(.leastNonzeroMagnitude)), ("0e999", .double(0)),
         ("100000000000000000000", .double(1e20)),
     ])
-    func aNumberTakesTheTypeThatHoldsItExactly(_ text: String, _ number: BSONNumber) {
+    func `a number takes the type that holds it exactly`(_ text: String, _ number: BSONNumber) {
         let made = BSONNumber(Array(text.utf8)[...])
         #expect(made == number)
         if case .double(let value) = made, case .double(let expected) = number {
@@ -54,7 +54,7 @@ import Text
         "9999999999999999999999999999999999e6111", "1e-6176", "123456789012345678901234567890.1234",
         "10000000000000000000000000000000000000000001000000000000000000000e-21",
     ])
-    func whatADoubleWouldRoundBecomesADecimal(_ text: String) throws {
+    func `what a double would round becomes a Decimal128`(_ text: String) throws {
         guard DecimalNumber(text.utf8).fitsDecimal128 else { return }
         guard case .decimal128(let value) = BSONNumber(Array(text.utf8)[...]) else {
             Issue.record("\(text) is no Decimal128")
@@ -66,14 +66,14 @@ import Text
         #expect(try CanonicalJSON(back) == CanonicalJSON(#"{"role":"user","content":"x","n":\#(text)}"#))
     }
 
-    @Test func aDoubleStaysADoubleAndAnIntegerAnInteger() {
+    @Test func `a double stays a double and an integer an integer`() {
         let json = #"{"a":1.0,"b":1,"c":-0.0,"d":1e+22,"e":0.1,"f":12345678901}"#
         #expect(text(JSONToBSON.document(json)) == json)
     }
 
     // MARK: Types that JSON lacks
 
-    @Test func otherWritersTypesAreRenderedSensibly() {
+    @Test func `other writers' types are rendered sensibly`() {
         let cases: [(BSONType, [UInt8], String)] = [
             (.date, bytes(Int64(1_705_312_800_000)), #""2024-01-15T10:00:00.000Z""#),
             (.objectID, Array(0..<12), #""000102030405060708090a0b""#),
@@ -100,7 +100,7 @@ import Text
         }
     }
 
-    @Test func aNameThatIsNotUTF8IsRepaired() {
+    @Test func `a name that is not UTF-8 is repaired`() {
         let document = BSONWriter.document { writer in
             writer.begin(.null, name: [0x61, 0xC3])
         }
@@ -109,7 +109,7 @@ import Text
 
     // MARK: Reading what is broken
 
-    @Test func noDamageMakesTheReaderTrap() throws {
+    @Test func `no damage makes the reader trap`() throws {
         let whole = BSONWriter.document { writer in
             writer.document("a") { $0.string("b", "text") }
             writer.array("c") { $0.int64(1) }

@@ -15,17 +15,17 @@ import Testing
         var updated: [Int] = []
         var generator = SeededGenerator(3)
         for number in 0..<600 {
-            _ = try store.append([say(bytes: 20_000)], to: id(number), key: nil)
+            _ = try store.append([say(bytes: 20_000)], to: id(number))
             updated.append(number)
             // An update makes an older session young again.
             let old = Int.random(in: 0...number, using: &generator)
-            if try store.read(id(old), last: 0).value != nil {
-                _ = try store.replace(id(old), messages: [say(bytes: 20_000)], condition: .none)
+            if try store.read(id(old), last: 0) != nil {
+                _ = try store.replace(id(old), messages: [say(bytes: 20_000)])
                 updated.removeAll { $0 == old }
                 updated.append(old)
             }
         }
-        let alive = try updated.map { try store.read(id($0), last: 0).value != nil }
+        let alive = try updated.map { try store.read(id($0), last: 0) != nil }
         let firstAlive = try #require(alive.firstIndex(of: true))
         #expect(firstAlive > 0)
         #expect(alive[firstAlive...].allSatisfy { $0 })
@@ -41,7 +41,7 @@ import Testing
             let before = try Self.residentBytes()
             var greatest = 0
             for number in 0..<2_000 {
-                for _ in 0..<10 { _ = try store.append([message], to: SessionID("session-\(number)")!, key: nil) }
+                for _ in 0..<10 { _ = try store.append([message], to: SessionID("session-\(number)")!) }
                 if number.isMultiple(of: 50) { greatest = max(greatest, try Self.residentBytes() - before) }
             }
             #expect(store.status.activeSessions > 100)
@@ -56,7 +56,7 @@ import Testing
             let store = MemoryStore(limits: StoreLimits(), maxBytes: limit)
             let message = Message(role: "user", content: "x")
             let before = try Self.residentBytes()
-            for number in 0..<60_000 { _ = try store.append([message], to: SessionID("session-\(number)")!, key: nil) }
+            for number in 0..<60_000 { _ = try store.append([message], to: SessionID("session-\(number)")!) }
             #expect(store.status.activeSessions > 10_000)
             #expect(try Self.residentBytes() - before < limit * 3 / 2)
         }
@@ -80,8 +80,8 @@ import Testing
             for number in 0..<20 {
                 let key = IdempotencyKey(key: "k", fingerprint: 0)
                 _ = try store.append([say(bytes: 20_000)], to: id(number), key: key)
-                _ = try store.replace(id(number), messages: [say(bytes: 30_000)], condition: .none)
-                _ = try store.append([say(bytes: 1_000)], to: id(number), key: nil)
+                _ = try store.replace(id(number), messages: [say(bytes: 30_000)])
+                _ = try store.append([say(bytes: 1_000)], to: id(number))
             }
             switch round % 3 {
             case 0: for number in 0..<20 { _ = try store.delete(id(number)) }
@@ -99,15 +99,15 @@ import Testing
         var taken = 0
         let error = #expect(throws: StoreError.self) {
             while taken < 1_000 {
-                _ = try store.append([say(bytes: 50_000)], to: id(taken), key: nil)
+                _ = try store.append([say(bytes: 50_000)], to: id(taken))
                 taken += 1
             }
         }
         #expect(error == .full)
         #expect(taken > 3)
-        for number in 0..<taken { #expect(try store.read(id(number), last: nil).value?.messageCount == 1) }
+        for number in 0..<taken { #expect(try store.read(id(number), last: nil)?.messageCount == 1) }
         for number in 0..<taken { _ = try store.delete(id(number)) }
-        _ = try store.append([say(bytes: 50_000)], to: id(0), key: nil)
+        _ = try store.append([say(bytes: 50_000)], to: id(0))
     }
 
     private static func residentBytes() throws -> Int {

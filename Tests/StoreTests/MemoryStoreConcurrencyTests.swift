@@ -20,10 +20,10 @@ import Testing
         let id = SessionID("shared")!
         inParallel(16) { thread in
             for index in 0..<200 {
-                _ = try? store.append([Message(role: "user", content: "\(thread):\(index)")], to: id, key: nil)
+                _ = try? store.append([Message(role: "user", content: "\(thread):\(index)")], to: id)
             }
         }
-        let all = try texts(of: try #require(try store.read(id, last: nil).value))
+        let all = try texts(of: try #require(try store.read(id, last: nil)))
         #expect(all.count == 3200)
         #expect(Set(all).count == 3200)
         for thread in 0..<16 {
@@ -38,10 +38,10 @@ import Testing
         inParallel(8) { thread in
             for index in 0..<100 {
                 let batch = (0..<3).map { Message(role: "user", content: "\(thread):\(index):\($0)") }
-                _ = try? store.append(batch, to: id, key: nil)
+                _ = try? store.append(batch, to: id)
             }
         }
-        let all = try texts(of: try #require(try store.read(id, last: nil).value))
+        let all = try texts(of: try #require(try store.read(id, last: nil)))
         #expect(all.count == 2400)
         for start in stride(from: 0, to: all.count, by: 3) {
             let batch = all[start].dropLast()
@@ -59,7 +59,7 @@ import Testing
                 let result = try? store.append([Message(role: "user", content: "x")], to: id, key: key)
                 if result?.value.isReplay == false { first.add(1, ordering: .relaxed) }
             }
-            #expect(try store.read(id, last: nil).value?.messageCount == 1)
+            #expect(try store.read(id, last: nil)?.messageCount == 1)
         }
         #expect(first.load(ordering: .relaxed) == 50)
     }
@@ -82,15 +82,15 @@ import Testing
         inParallel(8) { _ in
             for _ in 0..<50 {
                 while true {
-                    guard let session = try? store.read(id, last: nil).value else { continue }
+                    guard let session = try? store.read(id, last: nil) else { continue }
                     let count = (try? self.texts(of: session).first).flatMap(Int.init) ?? 0
                     let next = [Message(role: "user", content: String(count + 1))]
-                    let condition = ReplaceCondition.matching([session.entityTag])
+                    let condition = Condition.matching([session.entityTag])
                     if (try? store.replace(id, messages: next, condition: condition)) != nil { break }
                 }
             }
         }
-        let end = try #require(try store.read(id, last: nil).value)
+        let end = try #require(try store.read(id, last: nil))
         #expect(try texts(of: end) == ["400"])
     }
 
@@ -104,9 +104,9 @@ import Testing
                 let message = Message(role: "user", content: String(repeating: "x", count: 5_000))
                 switch Int.random(in: 0..<8, using: &generator) {
                 case 0: _ = try? store.delete(id)
-                case 1: _ = try? store.replace(id, messages: [message], condition: .none)
+                case 1: _ = try? store.replace(id, messages: [message])
                 case 2: _ = try? store.list(limit: 20, after: nil)
-                case 3: _ = try? store.cleanup(olderThanDays: 1, dryRun: false)
+                case 3: _ = try? store.cleanup(olderThanDays: 1, dryRun: false) { _ in }
                 case 4: clock.advance(milliseconds: 1)
                 case 5: _ = try? store.read(id, last: 3)
                 default: _ = try? store.append([message], to: id, key: IdempotencyKey(key: "k", fingerprint: 0))

@@ -19,7 +19,7 @@ import Testing
         var listed: [SessionSummary] = []
         var cursor: SessionCursor?
         repeat {
-            let page = try store.list(limit: limit, after: cursor).value
+            let page = try store.list(limit: limit, after: cursor)
             #expect(page.sessions.count <= limit)
             #expect(page.next == nil || page.sessions.count == limit)
             listed += page.sessions
@@ -41,12 +41,12 @@ import Testing
         clock.advance(milliseconds: 1)
         for index in 0..<100 { _ = try store.create(id("young\(index)"), messages: []) }
         clock.advance(milliseconds: 7 * 86_400_000)
-        #expect(try store.cleanup(olderThanDays: 8, dryRun: false).value == 0)
-        #expect(try store.cleanup(olderThanDays: 7, dryRun: true).value == 100)
+        #expect(try store.cleanup(olderThanDays: 8, dryRun: false) { _ in } == 0)
+        #expect(try store.cleanup(olderThanDays: 7, dryRun: true) { _ in } == 100)
         #expect(store.status.activeSessions == 200)
-        #expect(try store.cleanup(olderThanDays: 7, dryRun: false).value == 100)
+        #expect(try store.cleanup(olderThanDays: 7, dryRun: false) { _ in } == 100)
         #expect(store.status.activeSessions == 100)
-        #expect(try store.read(id("old0"), last: nil).value == nil)
-        #expect(try store.read(id("young0"), last: nil).value != nil)
+        #expect(try store.read(id("old0"), last: nil) == nil)
+        #expect(try store.read(id("young0"), last: nil) != nil)
     }
 }

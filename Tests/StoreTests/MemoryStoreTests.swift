@@ -18,44 +18,44 @@ import Testing
 
     @Test func `expiry is exact to the millisecond`() throws {
         let store = store(ttl: 60)
-        _ = try store.append([say("a")], to: id("s"), key: nil)
+        _ = try store.append([say("a")], to: id("s"))
         clock.advance(milliseconds: 59_999)
-        #expect(try store.read(id("s"), last: nil).value?.messageCount == 1)
+        #expect(try store.read(id("s"), last: nil)?.messageCount == 1)
         #expect(store.status.activeSessions == 1)
         clock.advance(milliseconds: 1)
-        #expect(try store.read(id("s"), last: nil).value == nil)
-        #expect(try store.list(limit: 10, after: nil).value.sessions.isEmpty)
-        #expect(try store.delete(id("s")).value == false)
+        #expect(try store.read(id("s"), last: nil) == nil)
+        #expect(try store.list(limit: 10, after: nil).sessions.isEmpty)
+        #expect(try store.delete(id("s")).value.existed == false)
         #expect(store.status.activeSessions == 0)
     }
 
     @Test func `every update prolongs a session's life and no read does`() throws {
         let store = store(ttl: 60)
-        _ = try store.append([say("a")], to: id("s"), key: nil)
+        _ = try store.append([say("a")], to: id("s"))
         clock.advance(milliseconds: 40_000)
-        _ = try store.append([say("b")], to: id("s"), key: nil)
+        _ = try store.append([say("b")], to: id("s"))
         clock.advance(milliseconds: 40_000)
-        #expect(try store.read(id("s"), last: nil).value?.messageCount == 2)
+        #expect(try store.read(id("s"), last: nil)?.messageCount == 2)
         clock.advance(milliseconds: 20_000)
-        #expect(try store.read(id("s"), last: nil).value == nil)
+        #expect(try store.read(id("s"), last: nil) == nil)
     }
 
     @Test func `an append to an expired session starts afresh`() throws {
         let store = store(ttl: 60)
         let key = IdempotencyKey(key: "k", fingerprint: 1)
         _ = try store.append([say("old"), say("older")], to: id("s"), key: key)
-        let first = try #require(try store.read(id("s"), last: nil).value)
+        let first = try #require(try store.read(id("s"), last: nil))
         clock.advance(milliseconds: 60_000)
         let result = try store.append([say("new")], to: id("s"), key: key).value
         #expect(result.messageCount == 1 && !result.isReplay && result.dropped == 0)
-        let second = try #require(try store.read(id("s"), last: nil).value)
+        let second = try #require(try store.read(id("s"), last: nil))
         #expect(second.createdAt == clock.now && second.createdAt != first.createdAt)
         #expect(second.messages == Array(say("new").json))
     }
 
     @Test func `an expired session can be created again and does not meet a condition`() throws {
         let store = store(ttl: 1)
-        let tag = try store.create(id("s"), messages: []).value.entityTag
+        let tag = try store.create(id("s"), messages: []).value.session(id("s")).entityTag
         #expect(throws: StoreError.exists) { try store.create(id("s"), messages: []) }
         clock.advance(milliseconds: 1000)
         #expect(throws: StoreError.conditionFailed) {
@@ -67,21 +67,21 @@ import Testing
 
     @Test func `a lifetime of zero seconds is no end`() throws {
         let store = store(ttl: 0)
-        _ = try store.append([say("a")], to: id("s"), key: nil)
+        _ = try store.append([say("a")], to: id("s"))
         clock.advance(milliseconds: 1000 * 86_400 * 365 * 100)
-        #expect(try store.read(id("s"), last: nil).value != nil)
+        #expect(try store.read(id("s"), last: nil) != nil)
     }
 
     @Test func `an expired session is gone though the clock went back before it was updated`() throws {
         let store = store(ttl: 60)
-        _ = try store.append([say("a")], to: id("a"), key: nil)
+        _ = try store.append([say("a")], to: id("a"))
         clock.advance(milliseconds: -30_000)
-        for index in 0..<200 { _ = try store.append([say("b")], to: id("b\(index)"), key: nil) }
+        for index in 0..<200 { _ = try store.append([say("b")], to: id("b\(index)")) }
         clock.advance(milliseconds: 60_000)
-        #expect(try store.read(id("a"), last: nil).value != nil)
+        #expect(try store.read(id("a"), last: nil) != nil)
         for index in 0..<200 {
-            #expect(try store.read(id("b\(index)"), last: nil).value == nil)
-            let result = try store.append([say("c")], to: id("b\(index)"), key: nil).value
+            #expect(try store.read(id("b\(index)"), last: nil) == nil)
+            let result = try store.append([say("c")], to: id("b\(index)")).value
             #expect(result.messageCount == 1)
         }
     }
@@ -90,14 +90,14 @@ import Testing
         let store = store(maxMessages: 2)
         var tags: Set<String> = []
         func note(_ id: SessionID) throws {
-            let session = try #require(try store.read(id, last: nil).value)
-            #expect(try store.read(id, last: 1).value?.entityTag == session.entityTag)
+            let session = try #require(try store.read(id, last: nil))
+            #expect(try store.read(id, last: 1)?.entityTag == session.entityTag)
             #expect(tags.insert(session.entityTag).inserted)
         }
         for _ in 0..<50 {
-            _ = try store.append([say("a")], to: id("s"), key: nil)
+            _ = try store.append([say("a")], to: id("s"))
             try note(id("s"))
-            _ = try store.replace(id("s"), messages: [say("a"), say("b")], condition: .none)
+            _ = try store.replace(id("s"), messages: [say("a"), say("b")])
             try note(id("s"))
             _ = try store.delete(id("s"))
             _ = try store.create(id("s"), messages: [say("a"), say("b")])
@@ -109,35 +109,35 @@ import Testing
         let store = store()
         let created = try store.create(id("s"), messages: [say("a")]).value
         clock.advance(milliseconds: 5)
-        let replaced = try store.replace(id("s"), messages: [say("b")], condition: .none).value
-        #expect(!replaced.created)
-        #expect(replaced.session.createdAt == created.createdAt)
-        #expect(replaced.session.updatedAt == clock.now)
+        let replaced = try store.replace(id("s"), messages: [say("b")]).value
+        #expect(replaced.existed)
+        #expect(replaced.createdAt == created.createdAt)
+        #expect(replaced.updatedAt == clock.now)
     }
 
     @Test func `a condition that fails changes nothing and makes nothing`() throws {
         let store = store()
-        for condition in [ReplaceCondition.present, .matching(["x"]), .matching([])] {
+        for condition in [Condition.present, .matching(["x"]), .matching([])] {
             #expect(throws: StoreError.conditionFailed) {
                 try store.replace(id("s"), messages: [say("a")], condition: condition)
             }
         }
-        #expect(try store.read(id("s"), last: nil).value == nil)
+        #expect(try store.read(id("s"), last: nil) == nil)
         #expect(store.status.activeSessions == 0)
-        let before = try store.create(id("s"), messages: [say("a")]).value
-        for condition in [ReplaceCondition.absent, .matching(["x"])] {
+        let before = try store.create(id("s"), messages: [say("a")]).value.session(id("s"))
+        for condition in [Condition.absent, .matching(["x"])] {
             #expect(throws: StoreError.conditionFailed) {
                 try store.replace(id("s"), messages: [], condition: condition)
             }
         }
-        #expect(try store.read(id("s"), last: nil).value == before)
+        #expect(try store.read(id("s"), last: nil) == before)
         let result = try store.replace(id("s"), messages: [], condition: .matching(["x", before.entityTag]))
-        #expect(result.value.session.messageCount == 0)
+        #expect(result.value.messageCount == 0)
     }
 
     @Test func `at least the last sixty-four keys of a session are remembered, and only a bounded number`() throws {
         let store = store()
-        func append(_ key: Int, fingerprint: Int64 = 1) throws -> AppendResult {
+        func append(_ key: Int, fingerprint: Int64 = 1) throws -> Outcome {
             let key = IdempotencyKey(key: "k\(key)", fingerprint: fingerprint)
             return try store.append([say(key.key)], to: id("s"), key: key).value
         }
@@ -165,7 +165,7 @@ import Testing
         var listed: [String] = []
         var cursor: SessionCursor?
         repeat {
-            let page = try store.list(limit: 1, after: cursor).value
+            let page = try store.list(limit: 1, after: cursor)
             listed += page.sessions.map(\.id.description)
             cursor = page.next
         } while cursor != nil
@@ -185,22 +185,22 @@ import Testing
         let store = store(maxSessionBytes: 100)
         let large = say(String(repeating: "x", count: 100))
         #expect(throws: StoreError.tooLarge(limit: 100)) {
-            try store.append([say("a"), large, say("b")], to: id("s"), key: nil)
+            try store.append([say("a"), large, say("b")], to: id("s"))
         }
         #expect(throws: StoreError.tooLarge(limit: 100)) { try store.create(id("s"), messages: [large]) }
         #expect(throws: StoreError.tooLarge(limit: 100)) {
-            try store.replace(id("s"), messages: [large], condition: .none)
+            try store.replace(id("s"), messages: [large])
         }
-        #expect(try store.read(id("s"), last: nil).value == nil)
+        #expect(try store.read(id("s"), last: nil) == nil)
     }
 
     @Test func `a session is held to a quarter of the memory`() throws {
         let store = store(maxBytes: 1 << 20)
         #expect(throws: StoreError.tooLarge(limit: 262_144)) {
-            try store.append([say(String(repeating: "x", count: 262_144))], to: id("s"), key: nil)
+            try store.append([say(String(repeating: "x", count: 262_144))], to: id("s"))
         }
-        for _ in 0..<20 { _ = try store.append([say(String(repeating: "x", count: 100_000))], to: id("s"), key: nil) }
-        let session = try #require(try store.read(id("s"), last: nil).value)
+        for _ in 0..<20 { _ = try store.append([say(String(repeating: "x", count: 100_000))], to: id("s")) }
+        let session = try #require(try store.read(id("s"), last: nil))
         #expect(session.messageCount == 2)
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import TestSupport
 
 @testable import Store
 
@@ -37,7 +38,7 @@ final class ReplicaSet: Sendable {
              "settings": {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500}}}
             """)
         let whole = try MongoDatabase(uri: uri, name: "admin")
-        try poll("a primary is elected", seconds: 60) {
+        try waitUntil("a primary is elected", seconds: 60) {
             (try? whole.run("{\"hello\": 1}"))?.boolean("isWritablePrimary") == true
         }
     }
@@ -45,7 +46,7 @@ final class ReplicaSet: Sendable {
     /// The member that is the primary now.
     func primary() throws -> MongodServer {
         var found: MongodServer?
-        try poll("one member is the primary", seconds: 60) {
+        try waitUntil("one member is the primary", seconds: 60) {
             found = members.first { member in
                 let direct = try? MongoDatabase(
                     uri: "mongodb://127.0.0.1:\(member.port)/?directConnection=true", name: "admin")
@@ -90,8 +91,8 @@ final class MongoDatabase: Sendable {
     func store(
         _ limits: StoreLimits = StoreLimits(), maxConnections: Int = 34
     ) throws -> MongoStore {
-        try MongoStore(
-            uri: uri, database: name, collection: Self.collection, limits: limits, maxConnections: maxConnections,
+        MongoStore(
+            parsed, database: name, collection: Self.collection, limits: limits, maxConnections: maxConnections,
             logger: Logger(label: "mongo") { _ in SwiftLogNoOpLogHandler() })
     }
 

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Store
@@ -36,7 +37,7 @@ import Testing
     ]
 
     @Test(arguments: found.indices, [0, 600])
-    func oneIndexRemains(index: Int, ttlSeconds: Int) throws {
+    func `one index remains`(index: Int, ttlSeconds: Int) throws {
         let database = try MongoDatabase()
         let (indexes, others) = Self.found[index]
         if !indexes.isEmpty {
@@ -53,7 +54,7 @@ import Testing
         #expect(try database.reconcile(ttlSeconds).steps.isEmpty)
     }
 
-    @Test func onlyTheSecondsAreChangedInPlace() throws {
+    @Test func `only the seconds are changed in place`() throws {
         let database = try MongoDatabase()
         _ = try database.reconcile(5000)
         let steps = try database.reconcile(600).steps
@@ -64,7 +65,7 @@ import Testing
     }
 
     @Test(arguments: [[], [#"{"key": {"updated_at": 1}, "name": "updated_at_1"}"#], [#"{"key": {"updated_at": 1}, "name": "session_ttl", "expireAfterSeconds": 9}"#]])
-    func eightWorkersAtOnceAgree(indexes: [String]) throws {
+    func `eight workers at once agree`(indexes: [String]) throws {
         for _ in 0..<3 {
             let database = try MongoDatabase()
             if !indexes.isEmpty {
@@ -75,19 +76,21 @@ import Testing
         }
     }
 
-    @Test func aStoreReconcilesInTheBackgroundAndWhenAsked() throws {
+    @Test func `a store reconciles in the background when it starts`() throws {
         let database = try MongoDatabase()
         let store = try database.store(StoreLimits(ttlSeconds: 600))
         defer { store.close() }
-        store.start()
-        try poll("the index is made") { try database.indexes().contains(Self.ttl) }
+        try store.start()
+        try waitUntil("the index is made") { try database.indexes().contains(Self.ttl) }
         #expect(store.status.ttlSeconds == 600)
         try database.run(#"{"dropIndexes": "sessions", "index": "session_ttl"}"#)
-        store.reconcileIndexes()
-        try poll("the index is made again") { try database.indexes().contains(Self.ttl) }
+        let another = try database.store(StoreLimits(ttlSeconds: 600))
+        defer { another.close() }
+        try another.start()
+        try waitUntil("the index is made again") { try database.indexes().contains(Self.ttl) }
     }
 
-    @Test func thePlanIsToldWithoutBeingDone() throws {
+    @Test func `the plan is told without being done`() throws {
         let database = try MongoDatabase()
         let store = try database.store(StoreLimits(ttlSeconds: 600))
         defer { store.close() }

@@ -1,4 +1,5 @@
 import System
+import TestSupport
 import Testing
 
 @testable import Store
@@ -9,13 +10,13 @@ import Testing
 
     // MARK: One command each
 
-    @Test func aReadAndAnAppendAreOneCommandEach() throws {
+    @Test func `a read and an append are one command each`() throws {
         let database = try MongoDatabase()
         let store = try database.store()
         defer { store.close() }
-        _ = try store.append([.user("a")], to: id, key: nil)
+        _ = try store.append([.user("a")], to: id)
         try database.run("{\"profile\": 2}")
-        _ = try store.append([.user("b")], to: id, key: nil)
+        _ = try store.append([.user("b")], to: id)
         _ = try store.append([.user("c"), .user("d")], to: id, key: IdempotencyKey(key: "k", fingerprint: 1))
         _ = try store.append([.user("c"), .user("d")], to: id, key: IdempotencyKey(key: "k", fingerprint: 1))
         _ = try store.read(id, last: nil)
@@ -37,26 +38,26 @@ import Testing
         #expect(operations.prefix(3).allSatisfy { ($0.integer("responseLength") ?? 9999) < 600 })
     }
 
-    @Test func aSecondStoreSeesWhatTheFirstHasWritten() throws {
+    @Test func `a second store sees what the first has written`() throws {
         let database = try MongoDatabase()
         let (one, other) = (try database.store(), try database.store())
         defer { one.close(); other.close() }
         let key = IdempotencyKey(key: "k", fingerprint: 1)
         let first = try one.append([.user("a")], to: id, key: key).value
-        #expect(try other.read(id, last: nil).value?.contents == ["a"])
+        #expect(try other.read(id, last: nil)?.contents == ["a"])
         let again = try other.append([.user("a")], to: id, key: key).value
         #expect(again.isReplay)
         #expect(again.updatedAt == first.updatedAt)
     }
 
-    @Test func aCommandThatTheDriverRepeatsIsDoneOnceAndAnsweredTheSame() throws {
+    @Test func `a command that the driver repeats is done once and answered the same`() throws {
         let set = try ReplicaSet(size: 1, ["--setParameter", "enableTestCommands=1"])
         let database = try MongoDatabase(uri: set.uri)
         let admin = try MongoDatabase(uri: set.uri, name: "admin")
         let store = try database.store(StoreLimits(maxMessages: 3))
         let plain = try database.store(StoreLimits(maxMessages: 3))
         defer { store.close(); plain.close() }
-        _ = try store.append(["a", "b", "c"].map(Message.user), to: id, key: nil)
+        _ = try store.append(["a", "b", "c"].map(Message.user), to: id)
 
         /// The next findAndModify is done, and answered with an error that is worth another try.
         func breakTheNextAnswer() throws {
@@ -81,7 +82,7 @@ import Testing
                 #expect(result.appended == 2)
                 #expect(result.dropped == 2)
                 #expect(!result.isReplay)
-                let session = try #require(try store.read(id, last: nil).value)
+                let session = try #require(try store.read(id, last: nil))
                 #expect(session.updatedAt == result.updatedAt)
                 #expect(session.contents.suffix(2) == ["d", "e"])
                 #expect(session.contents != ["d", "e", "d"])
@@ -90,19 +91,20 @@ import Testing
         try breakTheNextAnswer()
         #expect(throws: StoreError.exists) { try plain.create(id, messages: []) }
         try breakTheNextAnswer()
-        let created = try plain.create(SessionID("new")!, messages: [.user("x")]).value
-        #expect(created == (try plain.read(SessionID("new")!, last: nil).value))
+        let new = SessionID("new")!
+        let created = try plain.create(new, messages: [.user("x")]).value
+        #expect(created.session(new) == (try plain.read(new, last: nil)))
         try breakTheNextAnswer()
-        let replaced = try plain.replace(SessionID("new")!, messages: [.user("y")], condition: .present).value
-        #expect(replaced.session == (try plain.read(SessionID("new")!, last: nil).value))
-        #expect(!replaced.created)
+        let replaced = try plain.replace(new, messages: [.user("y")], condition: .present).value
+        #expect(replaced.session(new) == (try plain.read(new, last: nil)))
+        #expect(replaced.existed)
         try breakTheNextAnswer()
-        #expect(try plain.delete(SessionID("new")!).value)
+        #expect(try plain.delete(new).value.existed)
     }
 
     // MARK: The Python service beside this one
 
-    @Test func aWriterAsThePythonServiceSeesAndIsSeen() throws {
+    @Test func `a writer as the Python service sees and is seen`() throws {
         let database = try MongoDatabase()
         let store = try database.store(StoreLimits(maxMessages: 3))
         defer { store.close() }
@@ -116,7 +118,7 @@ import Testing
             "s",
             #"[{"$set": {"messages": {"$literal": [{"role": "user", "content": "1"}]}, "created_at": "$$NOW", "updated_at": "$$NOW"}}]"#,
             upsert: true)
-        let inserted = try #require(try store.read(id, last: nil).value)
+        let inserted = try #require(try store.read(id, last: nil))
         #expect(inserted.contents == ["1"])
         #expect(inserted.createdAt == inserted.updatedAt)
         #expect(inserted.version == 0)
@@ -125,17 +127,17 @@ import Testing
         // update_one with $push, and a whole array set to trim
         let push = #"{"$push": {"messages": {"role": "assistant", "content": "2"}}, "$currentDate": {"updated_at": true}}"#
         try database.update("s", push)
-        #expect(try store.read(id, last: nil).value?.contents == ["1", "2"])
-        #expect(try store.read(id, last: nil).value?.entityTag != tag)
-        let result = try store.append([.user("3"), .user("4")], to: id, key: nil).value
+        #expect(try store.read(id, last: nil)?.contents == ["1", "2"])
+        #expect(try store.read(id, last: nil)?.entityTag != tag)
+        let result = try store.append([.user("3"), .user("4")], to: id).value
         #expect(result.messageCount == 3)
         #expect(result.dropped == 1)
         try database.update("s", push)
-        #expect(try store.read(id, last: nil).value?.messageCount == 4)
+        #expect(try store.read(id, last: nil)?.messageCount == 4)
         try database.update(
             "s", #"{"$set": {"messages": [{"role": "user", "content": "x"}, {"role": "user", "content": "y"}]}}"#)
-        #expect(try store.append([.user("z")], to: id, key: nil).value.messageCount == 3)
-        #expect(try store.read(id, last: nil).value?.contents == ["x", "y", "z"])
+        #expect(try store.append([.user("z")], to: id).value.messageCount == 3)
+        #expect(try store.read(id, last: nil)?.contents == ["x", "y", "z"])
 
         // find_one
         let document = try #require(try database.document("s"))
@@ -143,19 +145,19 @@ import Testing
         #expect(document.contains(#""created_at":"20"#))
     }
 
-    @Test func whatOtherWritersAddStays() throws {
+    @Test func `what other writers add stays`() throws {
         let database = try MongoDatabase()
         let store = try database.store()
         defer { store.close() }
-        _ = try store.append([.user("a")], to: id, key: nil)
+        _ = try store.append([.user("a")], to: id)
         try database.update("s", #"{"$set": {"owner": {"name": "x"}, "n": 5, "expired": true, "e": 1, "o": 2}}"#)
-        _ = try store.append([.user("b")], to: id, key: nil)
+        _ = try store.append([.user("b")], to: id)
         _ = try store.append([.user("c")], to: id, key: IdempotencyKey(key: "k", fingerprint: 1))
-        let session = try #require(try store.read(id, last: 1).value)
+        let session = try #require(try store.read(id, last: 1))
         #expect(session.contents == ["c"])
         #expect(session.messageCount == 3)
         _ = try store.replace(id, messages: [.user("d")], condition: .matching([session.entityTag]))
-        #expect(try store.read(id, last: nil).value?.contents == ["d"])
+        #expect(try store.read(id, last: nil)?.contents == ["d"])
         #expect(try database.document("s")?.contains(#""owner":{"name":"x"}"#) == true)
     }
 
@@ -174,14 +176,16 @@ import Testing
     ]
 
     @Test(arguments: odd.indices)
-    func anOddDocumentBreaksNothing(index: Int) throws {
+    func `an odd document breaks nothing`(index: Int) throws {
         let (members, contents) = Self.odd[index]
         let database = try MongoDatabase()
         let store = try database.store(StoreLimits(maxMessages: 5))
         defer { store.close() }
         func reset() throws {
-            let elements = JSONToBSON.document(members).elements
-            let document = BSONWriter.document { $0.string("_id", "s"); $0.elements(elements) }
+            let document = BSONWriter.document { writer in
+                writer.string("_id", "s")
+                writer.elements(of: JSONToBSON.document(members))
+            }
             try database.run(
                 BSONWriter.document { writer in
                     writer.string("update", "sessions")
@@ -195,11 +199,11 @@ import Testing
                 })
         }
         try reset()
-        let session = try #require(try store.read(id, last: nil).value)
+        let session = try #require(try store.read(id, last: nil))
         #expect(session.contents == contents)
         #expect(session.messageCount == contents.count)
         #expect(session.createdAt.milliseconds == 0)
-        #expect(try store.read(id, last: 2).value?.messageCount == contents.count)
+        #expect(try store.read(id, last: 2)?.messageCount == contents.count)
         _ = try store.list(limit: 10, after: nil)
 
         let key = IdempotencyKey(key: "k", fingerprint: 1)
@@ -208,80 +212,80 @@ import Testing
             let result = try store.append([.user("new")], to: id, key: key).value
             #expect(result.messageCount == contents.count + 1)
             #expect(result.dropped == 0)
-            #expect(try store.read(id, last: nil).value?.contents == contents + ["new"])
-            #expect(try store.list(limit: 10, after: nil).value.sessions.map(\.messageCount) == [contents.count + 1])
+            #expect(try store.read(id, last: nil)?.contents == contents + ["new"])
+            #expect(try store.list(limit: 10, after: nil).sessions.map(\.messageCount) == [contents.count + 1])
             if key != nil { #expect(try store.append([.user("new")], to: id, key: key).value.isReplay) }
         }
         try reset()
         let small = try database.store(StoreLimits(maxMessages: 5, maxSessionBytes: 200))
         defer { small.close() }
-        _ = try small.append([.user(String(repeating: "x", count: 150))], to: id, key: nil)
-        #expect(try small.read(id, last: 1).value?.contents.first?.count == 150)
+        _ = try small.append([.user(String(repeating: "x", count: 150))], to: id)
+        #expect(try small.read(id, last: 1)?.contents.first?.count == 150)
 
         try reset()
-        #expect(try !store.replace(id, messages: [.user("r")], condition: .present).value.created)
-        #expect(try store.read(id, last: nil).value?.contents == ["r"])
+        #expect(try store.replace(id, messages: [.user("r")], condition: .present).value.existed)
+        #expect(try store.read(id, last: nil)?.contents == ["r"])
         try reset()
         if members != "{}" {
             #expect(throws: StoreError.exists) { try store.create(id, messages: []) }
         }
-        #expect(try store.delete(id).value)
-        #expect(try store.read(id, last: nil).value == nil)
+        #expect(try store.delete(id).value.existed)
+        #expect(try store.read(id, last: nil) == nil)
     }
 
     @Test(arguments: ["9223372036854775807", "-9223372036854775808"])
-    func aDateFarOutOfRangeIsReadAndEndsNothing(milliseconds: String) throws {
+    func `a date far out of range is read and ends nothing`(milliseconds: String) throws {
         let database = try MongoDatabase()
         let store = try database.store()
         defer { store.close() }
-        try store.ping()
-        _ = try store.append([.user("a")], to: id, key: nil)
+        try store.probe()
+        _ = try store.append([.user("a")], to: id)
         try database.update(
             "s", #"[{"$set": {"updated_at": {"$toDate": {"$toLong": "\#(milliseconds)"}}}}]"#)
         let isFuture = !milliseconds.hasPrefix("-")
-        #expect((try store.read(id, last: nil).value != nil) == isFuture)
+        #expect((try store.read(id, last: nil) != nil) == isFuture)
         _ = try store.list(limit: 10, after: nil)
-        _ = try store.append([.user("b")], to: id, key: nil)
-        #expect(try store.read(id, last: 1).value?.contents == ["b"])
+        _ = try store.append([.user("b")], to: id)
+        #expect(try store.read(id, last: 1)?.contents == ["b"])
     }
 
-    @Test func anArrayOfDatesHidesNothingAndIsNotCleanedUp() throws {
+    @Test func `an array of dates hides nothing and is not cleaned up`() throws {
         let database = try MongoDatabase()
         let store = try database.store(StoreLimits(ttlSeconds: 0))
         defer { store.close() }
-        for name in ["a", "b", "c", "odd"] { _ = try store.append([.user("x")], to: SessionID(name)!, key: nil) }
+        for name in ["a", "b", "c", "odd"] { _ = try store.append([.user("x")], to: SessionID(name)!) }
         try database.update("odd", #"[{"$set": {"updated_at": ["$$NOW", {"$toDate": {"$toLong": 0}}]}}]"#)
         var names: [String] = []
         var cursor: SessionCursor?
         repeat {
-            let page = try store.list(limit: 1, after: cursor).value
+            let page = try store.list(limit: 1, after: cursor)
             names += page.sessions.map(\.id.description)
             cursor = page.next
         } while cursor != nil
         #expect(names.sorted() == ["a", "b", "c"])
-        #expect(try store.cleanup(olderThanDays: 1, dryRun: false).value == 0)
-        #expect(try store.read(SessionID("odd")!, last: nil).value?.messageCount == 1)
+        #expect(try store.cleanup(olderThanDays: 1, dryRun: false) { _ in } == 0)
+        #expect(try store.read(SessionID("odd")!, last: nil)?.messageCount == 1)
     }
 
-    @Test func aDeletionThatComesLateLeavesAloneWhatWasAppendedSince() throws {
+    @Test func `a deletion that comes late leaves alone what was appended since`() throws {
         let database = try MongoDatabase()
         let store = try database.store()
         defer { store.close() }
-        try store.ping()
+        try store.probe()
         let now = try #require(store.serverTime)
-        _ = try store.append([.user("a")], to: id, key: nil)
-        let late = Operation(id: .random(), session: id, change: .delete, takenAt: now.advanced(bySeconds: -10))
-        #expect(try store.apply(late) == .deleted(false))
-        #expect(try store.read(id, last: nil).value?.contents == ["a"])
-        let timely = Operation(id: .random(), session: id, change: .delete, takenAt: now)
-        #expect(try store.apply(timely) == .deleted(true))
+        _ = try store.append([.user("a")], to: id)
+        let late = Operation(of: id, .delete, takenAt: now.advanced(bySeconds: -10))
+        #expect(try !store.apply(late).existed)
+        #expect(try store.read(id, last: nil)?.contents == ["a"])
+        let timely = Operation(of: id, .delete, takenAt: now)
+        #expect(try store.apply(timely).existed)
     }
 
-    @Test func documentsWhoseIdIsNoTextAreNotListed() throws {
+    @Test func `documents whose _id is no text are not listed`() throws {
         let database = try MongoDatabase()
         let store = try database.store(StoreLimits(ttlSeconds: 0))
         defer { store.close() }
-        for name in ["a", "b", "c"] { _ = try store.append([.user("x")], to: SessionID(name)!, key: nil) }
+        for name in ["a", "b", "c"] { _ = try store.append([.user("x")], to: SessionID(name)!) }
         try database.run(
             #"{"insert": "sessions", "documents": [{"_id": 5}, {"_id": {"x": 1}}, {"_id": ""}, {"_id": "a\nb"}]}"#)
         try database.update(nil, #"[{"$set": {"updated_at": "$$NOW"}}]"#)
@@ -289,24 +293,24 @@ import Testing
             var names: [String] = []
             var cursor: SessionCursor?
             repeat {
-                let page = try store.list(limit: limit, after: cursor).value
+                let page = try store.list(limit: limit, after: cursor)
                 names += page.sessions.map(\.id.description)
                 cursor = page.next
             } while cursor != nil
             #expect(names == ["c", "b", "a"])
         }
         try database.update(nil, #"[{"$set": {"updated_at": {"$toDate": {"$toLong": 0}}}}]"#)
-        #expect(try store.cleanup(olderThanDays: 1, dryRun: true).value == 7)
-        #expect(try store.cleanup(olderThanDays: 1, dryRun: false).value == 7)
+        #expect(try store.cleanup(olderThanDays: 1, dryRun: true) { _ in } == 7)
+        #expect(try store.cleanup(olderThanDays: 1, dryRun: false) { _ in } == 7)
     }
 
     // MARK: Listing and cleaning up at size
 
-    @Test func aThousandSessionsWithTiesAreListedOnceEachInOrder() throws {
+    @Test func `a thousand sessions with ties are listed once each in order`() throws {
         let database = try MongoDatabase()
         let store = try database.store()
         defer { store.close() }
-        store.start()
+        try store.start()
         try database.run(
             BSONWriter.document { writer in
                 writer.string("insert", "sessions")
@@ -326,7 +330,7 @@ import Testing
             var listed: [SessionSummary] = []
             var cursor: SessionCursor?
             repeat {
-                let page = try store.list(limit: limit, after: cursor).value
+                let page = try store.list(limit: limit, after: cursor)
                 listed += page.sessions
                 cursor = page.next
             } while cursor != nil
@@ -339,7 +343,7 @@ import Testing
         }
     }
 
-    @Test func cleanupGoesInBatchesAndTellsHowFarItIs() throws {
+    @Test func `cleanup goes in batches and tells how far it is`() throws {
         let database = try MongoDatabase()
         let store = try database.store(StoreLimits(ttlSeconds: 0))
         defer { store.close() }
@@ -356,24 +360,24 @@ import Testing
                     documents.document { $0.string("_id", "no date") }
                 }
             })
-        _ = try store.append([.user("new")], to: id, key: nil)
+        _ = try store.append([.user("new")], to: id)
         var steps: [Int] = []
-        #expect(try store.cleanup(olderThanDays: 7, dryRun: false) { steps.append($0) }.value == 2500)
+        #expect(try store.cleanup(olderThanDays: 7, dryRun: false) { steps.append($0) } == 2500)
         #expect(steps == [1000, 2000, 2500])
         #expect(try database.document("no date") != nil)
-        #expect(try store.read(id, last: nil).value != nil)
+        #expect(try store.read(id, last: nil) != nil)
     }
 
     // MARK: Size
 
-    @Test func aSessionCanHoldAsMuchAsIsAllowed() throws {
+    @Test func `a session can hold as much as is allowed`() throws {
         let database = try MongoDatabase()
         let limits = StoreLimits(maxMessages: 10_000, maxSessionBytes: 14 << 20)
         let store = try database.store(limits)
         defer { store.close() }
         let megabyte = String(repeating: "x", count: 1 << 20)
-        var result: AppendResult?
-        for _ in 0..<16 { result = try store.append([.user(megabyte)], to: id, key: nil).value }
+        var result: Outcome?
+        for _ in 0..<16 { result = try store.append([.user(megabyte)], to: id).value }
         #expect(result?.messageCount == 13)
         #expect(result?.dropped == 1)
         // Small elements take many times their JSON in BSON; the oldest give way.
@@ -381,65 +385,73 @@ import Testing
         let message = try Message.json(#"{"role":"user","content":"blown","x":\#(blown)}"#)
         let last = try store.append([message], to: id, key: IdempotencyKey(key: "k", fingerprint: 1)).value
         #expect(last.dropped > 1)
-        #expect(try store.read(id, last: 1).value?.contents == ["blown"])
+        #expect(try store.read(id, last: 1)?.contents == ["blown"])
     }
 
-    @Test func whatFitsNoDocumentIsTooLarge() throws {
+    @Test func `what fits no document is too large`() throws {
         let database = try MongoDatabase()
         let store = try database.store(StoreLimits(maxSessionBytes: 8 << 20))
         defer { store.close() }
         let blown = "[" + [String](repeating: "0", count: 2_000_000).joined(separator: ",") + "]"
         let message = try Message.json(#"{"role":"user","content":"blown","x":\#(blown)}"#)
-        #expect(throws: StoreError.tooLarge(limit: 8 << 20)) { try store.append([message], to: id, key: nil) }
+        #expect(throws: StoreError.tooLarge(limit: 8 << 20)) { try store.append([message], to: id) }
         #expect(throws: StoreError.tooLarge(limit: 8 << 20)) { try store.create(id, messages: [message]) }
-        #expect(try store.read(id, last: nil).value == nil)
+        #expect(try store.read(id, last: nil) == nil)
     }
 
     // MARK: Operations
 
-    @Test func anOperationIsAppliedOnceHoweverOftenItIsGiven() throws {
+    @Test func `an operation is applied once however often it is given`() throws {
         let database = try MongoDatabase()
         let store = try database.store(StoreLimits(maxMessages: 2))
         defer { store.close() }
-        func append(_ text: String, _ operation: OperationID = .random()) throws -> OperationResult {
-            try store.apply(Operation(id: operation, session: id, change: .append([.user(text)], key: nil, answer: nil)))
+        func append(_ text: String, _ operation: OperationID = .random()) throws -> Outcome {
+            try store.apply(Operation(operation, of: id, .append([.user(text)], key: nil)))
         }
         let operation = OperationID.random()
         _ = try append("a")
         _ = try append("b")
         let first = try append("c", operation)
         #expect(try append("c", operation) == first)
-        guard case .appended(let result) = first else { Issue.record("not an append"); return }
-        #expect(result.dropped == 1)
+        #expect(first.dropped == 1)
         for _ in 0..<60 { _ = try append("x") }
         _ = try append("c", operation)
-        #expect(try store.read(id, last: nil).value?.contents == ["x", "x"])
+        #expect(try store.read(id, last: nil)?.contents == ["x", "x"])
 
         let replacement = OperationID.random()
         for round in 0..<2 {
-            let change = Operation(id: replacement, session: id, change: .replace([.user("r")]))
-            guard case .replaced(let result) = try store.apply(change) else { Issue.record("no replace"); return }
-            #expect(!result.created)
-            #expect(result.session.contents == (round == 0 ? ["r"] : ["r", "after"]))
+            let result = try store.apply(Operation(replacement, of: id, .replace([.user("r")], .none)))
+            #expect(result.existed)
+            #expect(result.session(id).contents == (round == 0 ? ["r"] : ["r", "after"]))
             if round == 0 { _ = try append("after") }
         }
-        #expect(try store.apply(Operation(id: .random(), session: id, change: .delete)) == .deleted(true))
-        #expect(try store.apply(Operation(id: .random(), session: id, change: .delete)) == .deleted(false))
+        #expect(try store.apply(Operation(of: id, .delete)).existed)
+        #expect(try !store.apply(Operation(of: id, .delete)).existed)
     }
 
-    @Test func anAnswerGivenElsewhereIsGivenAgain() throws {
+    @Test func `an answer given elsewhere is given again`() throws {
         let database = try MongoDatabase()
         let store = try database.store()
         defer { store.close() }
         let key = IdempotencyKey(key: "k", fingerprint: 1)
-        let answer = AppendResult(
-            messageCount: 17, appended: 1, dropped: 3, updatedAt: Timestamp(milliseconds: 1_700_000_000_000))
-        let operation = Operation(id: .random(), session: id, change: .append([.user("a")], key: key, answer: answer))
-        #expect(try store.apply(operation) == .appended(answer))
-        #expect(try store.apply(operation) == .appended(answer))
-        var replay = answer
-        replay.isReplay = true
-        #expect(try store.append([.user("a")], to: id, key: key).value == replay)
-        #expect(try store.read(id, last: nil).value?.contents == ["a"])
+        var told = Outcome(existed: true)
+        (told.messageCount, told.appended, told.dropped) = (17, 1, 3)
+        told.updatedAt = Timestamp(milliseconds: 1_700_000_000_000)
+        told.isPartial = true
+        let operation = Operation(of: id, .append([.user("a")], key: key), outcomeTold: told)
+        func expectTold(_ outcome: Outcome, isReplay: Bool) {
+            #expect(outcome.messageCount == told.messageCount)
+            #expect(outcome.appended == told.appended)
+            #expect(outcome.dropped == told.dropped)
+            #expect(outcome.updatedAt == told.updatedAt)
+            #expect(outcome.isPartial)
+            #expect(outcome.isReplay == isReplay)
+        }
+        expectTold(try store.apply(operation), isReplay: false)
+        expectTold(try store.apply(operation), isReplay: false)
+        let answer = try store.append([.user("a")], to: id, key: key)
+        expectTold(answer.value, isReplay: true)
+        #expect(answer.isPartial)
+        #expect(try store.read(id, last: nil)?.contents == ["a"])
     }
 }

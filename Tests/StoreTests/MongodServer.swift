@@ -1,12 +1,13 @@
 import Foundation
 import Synchronization
+import TestSupport
 
 @testable import Store
 
 /// No MongoDB server to test with.
 struct MongodMissing: Error, CustomStringConvertible {
     let description =
-        "No mongod: set TEST_MONGOD to its path, put it on PATH or at .build/mongod/mongod (see ARCHITECTURE.md), "
+        "No mongod: set TEST_MONGOD to its path, put it on PATH or at .build/mongod/mongod (see docs/architecture.md), "
         + "or set TEST_MONGO_URI to a replica set that tests may use."
 }
 
@@ -75,7 +76,7 @@ final class MongodServer: Sendable {
             throw MongodFailed(log: "the shell said: \(line)")
         }
         watchdog.withLock { $0 = Watchdog(process: process, input: input, mongod: pid) }
-        try poll("mongod listens", seconds: 60) { [port] in
+        try waitUntil("mongod listens", seconds: 60) { [port] in
             guard Foundation.kill(pid, 0) == 0 else {
                 let log = (try? String(contentsOf: self.folder.appendingPathComponent("log"), encoding: .utf8)) ?? ""
                 throw MongodFailed(log: String(log.suffix(2000)))
@@ -151,19 +152,5 @@ final class MongodServer: Sendable {
         address.sin_port = port.bigEndian
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         return address
-    }
-}
-
-struct TimedOut: Error {
-    let what: String
-}
-
-/// Waits until a condition holds, and fails after a time that is far more than it should take.
-func poll(_ what: String, seconds: Double = 20, _ condition: () throws -> Bool) throws {
-    let deadline = Date(timeIntervalSinceNow: seconds)
-    while true {
-        if try condition() { return }
-        guard Date() < deadline else { throw TimedOut(what: what) }
-        usleep(5000)
     }
 }

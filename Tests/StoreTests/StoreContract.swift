@@ -1,57 +1,85 @@
-import Foundation
-import Synchronization
+import Store
 import System
 import TestSupport
+import Testing
 import Text
 
-@testable import Store
-
-/// The ways of keeping sessions to which the contract applies.
-enum StoreUnderTest: String, CaseIterable, Sendable {
+/// The ways of keeping sessions to which the contract applies, each as the routes have it.
+enum ServiceUnderTest: String, CaseIterable, Sendable {
     case memory, mongo
+    /// MongoDB with memory as its standby.
+    case outage
+    /// The same, where MongoDB cannot be reached and memory answers for it.
+    case outageWithoutPrimary
 
-    func make(_ limits: StoreLimits = StoreLimits()) throws -> StoreFixture {
+    /// For rules that hold always.
+    static let all = allCases
+    /// For rules of which a part can be decided only where all that there is of a session can be seen.
+    static let whole: [ServiceUnderTest] = [.memory, .mongo, .outage]
+    /// For what is true instead where it cannot.
+    static let partial: [ServiceUnderTest] = [.outageWithoutPrimary]
+
+    var isPartial: Bool { Self.partial.contains(self) }
+
+    /// The kind of store that its answers are from.
+    var source: StoreKind { [.memory, .outageWithoutPrimary].contains(self) ? .memory : .mongodb }
+
+    func make(_ limits: StoreLimits = StoreLimits()) throws -> ServiceFixture {
         switch self {
         case .memory:
             let clock = ManualClock()
-            let store = MemoryStore(
-                limits: limits, maxBytes: 256 << 20, whenFull: .evictLeastRecentlyUpdated, clock: clock)
-            return StoreFixture(
-                store: store, letTimePass: { clock.advance(seconds: $0) }, alignDates: {}, tearDown: {})
+            return ServiceFixture(
+                MemoryStore(limits: limits, maxBytes: Self.maxBytes, clock: clock),
+                letTimePass: { clock.advance(seconds: $0) })
         case .mongo:
             let database = try MongoDatabase()
             let store = try database.store(limits)
-            store.start()
-            return StoreFixture(
-                store: store,
-                letTimePass: { seconds in
-                    // The server's clock cannot be set; what it has written can be moved into the past.
-                    try database.update(
-                        nil,
-                        """
-                        [{"$set": {"updated_at": {"$subtract": ["$updated_at", \(seconds * 1000)]},
-                                   "created_at": {"$subtract": ["$created_at", \(seconds * 1000)]}}}]
-                        """)
-                },
-                alignDates: { try database.update(nil, #"[{"$set": {"updated_at": "$$NOW"}}]"#) },
+            try store.start()
+            return ServiceFixture(
+                store, letTimePass: { try database.letTimePass($0) }, alignDates: { try database.alignDates() },
                 tearDown: { store.close() })
+        case .outage:
+            let database = try MongoDatabase()
+            let primary = try database.store(limits)
+            try primary.start()
+            let standby = MemoryStandby(limits: limits, maxBytes: Self.maxBytes)
+            let service = OutageStore(primary: primary, standby: standby) { _ in }
+            try service.start()
+            try waitUntil("the primary is reachable") { service.status.primary == .reachable }
+            return ServiceFixture(
+                service, letTimePass: { try database.letTimePass($0) }, alignDates: { try database.alignDates() },
+                tearDown: {
+                    _ = service.close(within: .zero) {}
+                    primary.close()
+                })
+        case .outageWithoutPrimary:
+            let clock = ManualClock()
+            let service = OutageStore(
+                primary: FaultyRemote(.unreachable, limits: limits, clock: clock),
+                standby: MemoryStandby(limits: limits, maxBytes: Self.maxBytes, clock: clock)
+            ) { _ in }
+            try service.start()
+            return ServiceFixture(
+                service, letTimePass: { clock.advance(seconds: $0) }, tearDown: { _ = service.close(within: .zero) {} })
         }
     }
+
+    private static let maxBytes = 256 << 20
 }
 
-/// A store, and the levers that a test of any store needs.
-final class StoreFixture {
-    let store: any SessionStore
+/// A service, and the levers that a test of any needs.
+final class ServiceFixture {
+    let service: any SessionService
     let letTimePass: (_ seconds: Int) throws -> Void
     /// Gives every session the same `updated_at`.
     let alignDates: () throws -> Void
     private let tearDown: () -> Void
 
     init(
-        store: any SessionStore, letTimePass: @escaping (Int) throws -> Void, alignDates: @escaping () throws -> Void,
-        tearDown: @escaping () -> Void
+        _ service: any SessionService, letTimePass: @escaping (Int) throws -> Void,
+        alignDates: @escaping () throws -> Void = {}, tearDown: @escaping () -> Void = {}
     ) {
-        self.store = store
+        self.service = service
         self.letTimePass = letTimePass
         self.alignDates = alignDates
         self.tearDown = tearDown
@@ -60,13 +88,46 @@ final class StoreFixture {
     deinit { tearDown() }
 
     @discardableResult
-    func append(_ texts: String..., to id: String, key: IdempotencyKey? = nil) throws -> AppendResult {
-        try store.append(texts.map { .user($0) }, to: SessionID(id)!, key: key).value
+    func append(_ texts: String..., to id: String, key: IdempotencyKey? = nil) throws -> Outcome {
+        try service.append(texts.map { .user($0) }, to: SessionID(id)!, key: key).value
+    }
+
+    /// A session that must be there.
+    func session(_ id: String, last: Int? = nil) throws -> Session {
+        try #require(try service.answer(toReading: SessionID(id)!, last: last).value)
     }
 
     /// The contents of a session's messages; nil where there is no session.
     func contents(_ id: String, last: Int? = nil) throws -> [String]? {
-        try store.read(SessionID(id)!, last: last).value.map { $0.contents }
+        try service.answer(toReading: SessionID(id)!, last: last).value.map { $0.contents }
+    }
+}
+
+extension MongoDatabase {
+    /// The server's clock cannot be set; what it has written can be moved into the past.
+    fileprivate func letTimePass(_ seconds: Int) throws {
+        try update(
+            nil,
+            """
+            [{"$set": {"updated_at": {"$subtract": ["$updated_at", \(seconds * 1000)]},
+                       "created_at": {"$subtract": ["$created_at", \(seconds * 1000)]}}}]
+            """)
+    }
+
+    fileprivate func alignDates() throws {
+        try update(nil, #"[{"$set": {"updated_at": "$$NOW"}}]"#)
+    }
+}
+
+/// Expects that a body throws `.unavailable`, whose reason is fit for the log.
+func expectUnavailable(_ body: () throws -> Void, sourceLocation: SourceLocation = #_sourceLocation) {
+    do {
+        try body()
+        Issue.record("it was available", sourceLocation: sourceLocation)
+    } catch StoreError.unavailable(let reason) {
+        #expect(!reason.contains("secret"), sourceLocation: sourceLocation)
+    } catch {
+        Issue.record("\(error)", sourceLocation: sourceLocation)
     }
 }
 
@@ -77,7 +138,7 @@ extension Message {
     static func json(_ text: String) throws -> Message {
         var reader = JSONReader(Array(text.utf8))
         let value = try reader.readDocument()
-        return try Message(value, from: reader)
+        return Message(value, from: reader)
     }
 }
 
@@ -118,24 +179,4 @@ extension Session {
             return String(decoding: reader.text(of: content.value), as: UTF8.self)
         }
     }
-}
-
-/// Runs a body on threads of their own, all at once, and gives back what each made of it.
-func onThreads<Result: Sendable>(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Result) throws -> [Result] {
-    let results = Mutex([Swift.Result<Result, any Error>?](repeating: nil, count: count))
-    let gate = DispatchSemaphore(value: 0)
-    let done = DispatchGroup()
-    for index in 0..<count {
-        done.enter()
-        let thread = Thread {
-            gate.wait()
-            let result = Swift.Result { try body(index) }
-            results.withLock { $0[index] = result }
-            done.leave()
-        }
-        thread.start()
-    }
-    for _ in 0..<count { gate.signal() }
-    done.wait()
-    return try results.withLock { try $0.map { try $0!.get() } }
 }

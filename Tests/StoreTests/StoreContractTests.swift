@@ -1,44 +1,53 @@
+import Store
+import TestSupport
 import Testing
 
-@testable import Store
-
-/// What every store promises, whatever it keeps sessions in.
+/// What every service promises, whatever it keeps sessions in. What a rule runs over is `Kind.all`, or `Kind.whole`
+/// where no standby can keep it.
 @Suite struct StoreContractTests {
-    typealias Kind = StoreUnderTest
+    typealias Kind = ServiceUnderTest
 
     // MARK: Append and read
 
-    @Test(arguments: Kind.allCases)
-    func anAppendMakesTheSession(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `an append makes the session`(_ kind: Kind) throws {
         let fixture = try kind.make()
-        let result = try fixture.append("a", "b", to: "s")
+        let answer = try fixture.service.append([.user("a"), .user("b")], to: SessionID("s")!)
+        #expect(answer.source == kind.source)
+        #expect(answer.isPartial == kind.isPartial)
+        let result = answer.value
+        #expect(!result.existed)
         #expect(result.messageCount == 2)
         #expect(result.appended == 2)
         #expect(result.dropped == 0)
         #expect(!result.isReplay)
-        let session = try #require(try fixture.store.read(SessionID("s")!, last: nil).value)
+        #expect(result.isPartial == kind.isPartial)
+        let session = try fixture.session("s")
         #expect(session.contents == ["a", "b"])
         #expect(session.messageCount == 2)
         #expect(session.createdAt == result.updatedAt)
         #expect(session.updatedAt == result.updatedAt)
-        #expect(!session.isPartial)
+        #expect(session.version == result.version)
+        let read = try fixture.service.answer(toReading: SessionID("s")!, last: nil)
+        #expect(read == Answer(session, from: kind.source, isPartial: kind.isPartial))
+        #expect(try fixture.append("c", to: "s").existed)
     }
 
-    @Test(arguments: Kind.allCases)
-    func messagesStayInTheOrderOfTheirAppends(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `messages stay in the order of their appends`(_ kind: Kind) throws {
         let fixture = try kind.make()
         for number in 0..<10 { try fixture.append("\(number)", "\(number)+", to: "s") }
         #expect(try fixture.contents("s") == (0..<10).flatMap { ["\($0)", "\($0)+"] })
     }
 
-    @Test(arguments: Kind.allCases)
-    func whatIsNotThereReadsAsNil(_ kind: Kind) throws {
+    @Test(arguments: Kind.whole)
+    func `what is not there reads as nil`(_ kind: Kind) throws {
         let fixture = try kind.make()
         #expect(try fixture.contents("nobody") == nil)
     }
 
-    @Test(arguments: Kind.allCases)
-    func onlyTheNewestMessagesAreKept(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `only the newest messages are kept`(_ kind: Kind) throws {
         let fixture = try kind.make(StoreLimits(maxMessages: 3))
         try fixture.append("a", "b", to: "s")
         let second = try fixture.append("c", "d", to: "s")
@@ -50,8 +59,8 @@ import Testing
         #expect(try fixture.contents("s") == ["c", "d", "e"])
     }
 
-    @Test(arguments: Kind.allCases)
-    func ofABatchOverTheCapTheNewestAreKept(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `of a batch over the cap the newest are kept`(_ kind: Kind) throws {
         let fixture = try kind.make(StoreLimits(maxMessages: 3))
         try fixture.append("old", to: "s")
         let result = try fixture.append("a", "b", "c", "d", "e", to: "s")
@@ -61,43 +70,43 @@ import Testing
         #expect(try fixture.contents("s") == ["c", "d", "e"])
     }
 
-    @Test(arguments: Kind.allCases)
-    func aCapOfOneKeepsTheLastMessage(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `a cap of one keeps the last message`(_ kind: Kind) throws {
         let fixture = try kind.make(StoreLimits(maxMessages: 1))
         try fixture.append("a", to: "s")
         #expect(try fixture.append("b", to: "s").dropped == 1)
         #expect(try fixture.contents("s") == ["b"])
     }
 
-    @Test(arguments: Kind.allCases)
-    func aReadOfTheLastMessagesStillCountsAll(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `a read of the last messages still counts all`(_ kind: Kind) throws {
         let fixture = try kind.make()
         try fixture.append("a", "b", "c", to: "s")
         for (last, contents) in [(2, ["b", "c"]), (1, ["c"]), (3, ["a", "b", "c"]), (9, ["a", "b", "c"]), (0, [])] {
-            let session = try #require(try fixture.store.read(SessionID("s")!, last: last).value)
+            let session = try fixture.session("s", last: last)
             #expect(session.contents == contents)
             #expect(session.messageCount == 3)
         }
     }
 
-    @Test(arguments: Kind.allCases)
-    func updatedAtGrowsAndCreatedAtStays(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `updated_at grows and created_at stays`(_ kind: Kind) throws {
         let fixture = try kind.make()
         let first = try fixture.append("a", to: "s")
         try fixture.letTimePass(60)
         let second = try fixture.append("b", to: "s")
-        let session = try #require(try fixture.store.read(SessionID("s")!, last: nil).value)
+        let session = try fixture.session("s")
         #expect(session.updatedAt == second.updatedAt)
         #expect(session.updatedAt.milliseconds - session.createdAt.milliseconds >= 60_000)
         #expect(second.updatedAt >= first.updatedAt)
     }
 
-    @Test(arguments: Kind.allCases)
-    func everyChangeMakesAnotherEntityTag(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `every change makes another entity tag`(_ kind: Kind) throws {
         let fixture = try kind.make(StoreLimits(maxMessages: 2))
         let id = SessionID("s")!
         var tags: Set<String> = []
-        func tag() throws -> String { try #require(try fixture.store.read(id, last: nil).value).entityTag }
+        func tag() throws -> String { try fixture.session("s").entityTag }
         try fixture.append("a", "b", to: "s")
         tags.insert(try tag())
         #expect(try tags.contains(tag()))
@@ -106,13 +115,13 @@ import Testing
             #expect(tags.insert(try tag()).inserted)
         }
         for contents in [["d"], [], []] {
-            _ = try fixture.store.replace(id, messages: contents.map(Message.user), condition: .none)
+            _ = try fixture.service.replace(id, messages: contents.map(Message.user))
             #expect(tags.insert(try tag()).inserted)
         }
     }
 
-    @Test(arguments: Kind.allCases)
-    func idsThatDifferInAnyByteAreDifferentSessions(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `ids that differ in any byte are different sessions`(_ kind: Kind) throws {
         let fixture = try kind.make()
         let ids = ["a", "A", "ä", "a\u{308}", "$a", "$$NOW", "a.b", "a/b", " ", "\"", "\\", "😀", "{\"$gt\":\"\"}"]
         for id in ids { try fixture.append("of \(id)", to: id) }
@@ -124,13 +133,13 @@ import Testing
 
     // MARK: Many at once
 
-    @Test(arguments: Kind.allCases)
-    func appendsFromManyThreadsAreNeitherLostNorDoubledNorReordered(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `appends from many threads are neither lost nor doubled nor reordered`(_ kind: Kind) throws {
         let fixture = try kind.make(StoreLimits(maxMessages: 1000))
-        let store = fixture.store
+        let service = fixture.service
         let counts = try onThreads(8) { thread in
             try (0..<25).map { number in
-                try store.append([.user("\(thread)-\(number)")], to: SessionID("s")!, key: nil).value.messageCount
+                try service.append([.user("\(thread)-\(number)")], to: SessionID("s")!).value.messageCount
             }
         }
         let contents = try #require(try fixture.contents("s"))
@@ -141,14 +150,14 @@ import Testing
         #expect(counts.flatMap(\.self).sorted() == Array(1...200))
     }
 
-    @Test(arguments: Kind.allCases)
-    func batchesFromManyThreadsStayWhole(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `batches from many threads stay whole`(_ kind: Kind) throws {
         let fixture = try kind.make(StoreLimits(maxMessages: 20))
-        let store = fixture.store
+        let service = fixture.service
         let results = try onThreads(8) { thread in
             try (0..<10).map { number in
                 let batch = (0..<5).map { Message.user("\(thread)-\(number)-\($0)") }
-                return try store.append(batch, to: SessionID("s")!, key: nil).value
+                return try service.append(batch, to: SessionID("s")!).value
             }
         }.flatMap(\.self)
         let contents = try #require(try fixture.contents("s"))
@@ -164,8 +173,8 @@ import Testing
 
     // MARK: Expiry
 
-    @Test(arguments: Kind.allCases)
-    func anExpiredSessionIsGone(_ kind: Kind) throws {
+    @Test(arguments: Kind.whole)
+    func `an expired session is gone`(_ kind: Kind) throws {
         let fixture = try kind.make(StoreLimits(ttlSeconds: 3600))
         try fixture.append("a", to: "s")
         try fixture.letTimePass(3540)
@@ -173,144 +182,154 @@ import Testing
         try fixture.letTimePass(60)
         #expect(try fixture.contents("s") == nil)
         #expect(try fixture.contents("s", last: 1) == nil)
-        #expect(try fixture.store.list(limit: 10, after: nil).value.sessions.isEmpty)
-        #expect(try fixture.store.delete(SessionID("s")!).value == false)
+        #expect(try fixture.service.list(limit: 10, after: nil).sessions.isEmpty)
+        #expect(try !fixture.service.delete(SessionID("s")!).value.existed)
     }
 
-    @Test(arguments: Kind.allCases)
-    func anAppendToAnExpiredSessionStartsAfresh(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `an append to an expired session starts afresh`(_ kind: Kind) throws {
         let fixture = try kind.make(StoreLimits(ttlSeconds: 3600))
         let key = IdempotencyKey(key: "k", fingerprint: 1)
         try fixture.append("a", "b", to: "s", key: key)
-        let old = try #require(try fixture.store.read(SessionID("s")!, last: nil).value)
+        let old = try fixture.session("s")
         try fixture.letTimePass(3600)
         let result = try fixture.append("c", to: "s", key: key)
         #expect(result.messageCount == 1)
         #expect(result.dropped == 0)
         #expect(!result.isReplay)
-        let session = try #require(try fixture.store.read(SessionID("s")!, last: nil).value)
+        let session = try fixture.session("s")
         #expect(session.contents == ["c"])
         #expect(session.createdAt == session.updatedAt)
         #expect(session.entityTag != old.entityTag)
     }
 
-    @Test(arguments: Kind.allCases)
-    func anExpiredSessionIsNoneToCreateAndReplace(_ kind: Kind) throws {
+    @Test(arguments: Kind.whole)
+    func `an expired session is none to create and to a condition`(_ kind: Kind) throws {
         let fixture = try kind.make(StoreLimits(ttlSeconds: 3600))
-        for id in ["created", "replaced", "present", "tagged"] { try fixture.append("old", to: id) }
-        let tag = try #require(try fixture.store.read(SessionID("tagged")!, last: nil).value).entityTag
+        for id in ["created", "present", "tagged"] { try fixture.append("old", to: id) }
+        let tag = try fixture.session("tagged").entityTag
         try fixture.letTimePass(3600)
-        let created = try fixture.store.create(SessionID("created")!, messages: [.user("new")]).value
-        #expect(created.contents == ["new"])
+        let created = try fixture.service.create(SessionID("created")!, messages: [.user("new")]).value
+        #expect(!created.existed)
         #expect(created.createdAt == created.updatedAt)
-        let replaced = try fixture.store.replace(SessionID("replaced")!, messages: [.user("new")], condition: .none)
-        #expect(replaced.value.created)
-        #expect(replaced.value.session.createdAt == replaced.value.session.updatedAt)
-        for (id, condition) in [("present", ReplaceCondition.present), ("tagged", .matching([tag]))] {
+        #expect(try fixture.contents("created") == ["new"])
+        for (id, condition) in [("present", Condition.present), ("tagged", .matching([tag]))] {
             #expect(throws: StoreError.conditionFailed) {
-                try fixture.store.replace(SessionID(id)!, messages: [], condition: condition)
+                try fixture.service.replace(SessionID(id)!, messages: [], condition: condition)
             }
         }
     }
 
-    @Test(arguments: Kind.allCases)
-    func withoutATTLSessionsStay(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `a replacement of an expired session makes it anew`(_ kind: Kind) throws {
+        let fixture = try kind.make(StoreLimits(ttlSeconds: 3600))
+        try fixture.append("old", to: "s")
+        try fixture.letTimePass(3600)
+        let replaced = try fixture.service.replace(SessionID("s")!, messages: [.user("new")]).value
+        #expect(!replaced.existed)
+        #expect(replaced.createdAt == replaced.updatedAt)
+        #expect(try fixture.contents("s") == ["new"])
+    }
+
+    @Test(arguments: Kind.all)
+    func `without a TTL sessions stay`(_ kind: Kind) throws {
         let fixture = try kind.make(StoreLimits(ttlSeconds: 0))
         try fixture.append("a", to: "s")
         try fixture.letTimePass(10 * 365 * 86_400)
         #expect(try fixture.contents("s") == ["a"])
         #expect(try fixture.append("b", to: "s").messageCount == 2)
-        #expect(fixture.store.status.ttlSeconds == 0)
+        #expect(fixture.service.status.ttlSeconds == 0)
     }
 
     // MARK: Create, replace, delete
 
-    @Test(arguments: Kind.allCases)
-    func createMakesASessionOnce(_ kind: Kind) throws {
+    @Test(arguments: Kind.whole)
+    func `create makes a session once`(_ kind: Kind) throws {
         let fixture = try kind.make()
-        let session = try fixture.store.create(SessionID("s")!, messages: [.user("a")]).value
+        let made = try fixture.service.create(SessionID("s")!, messages: [.user("a")]).value
+        #expect(!made.existed)
+        let session = made.session(SessionID("s")!)
         #expect(session.contents == ["a"])
         #expect(session.messageCount == 1)
-        #expect(try fixture.store.read(SessionID("s")!, last: nil).value == session)
+        #expect(try fixture.session("s") == session)
         #expect(throws: StoreError.exists) {
-            try fixture.store.create(SessionID("s")!, messages: [.user("b")])
+            try fixture.service.create(SessionID("s")!, messages: [.user("b")])
         }
         #expect(try fixture.contents("s") == ["a"])
-        let empty = try fixture.store.create(SessionID("empty")!, messages: []).value
+        let empty = try fixture.service.create(SessionID("empty")!, messages: []).value
         #expect(empty.messageCount == 0)
         #expect(try fixture.contents("empty") == [])
-        #expect(throws: StoreError.exists) { try fixture.store.create(SessionID("empty")!, messages: []) }
+        #expect(throws: StoreError.exists) { try fixture.service.create(SessionID("empty")!, messages: []) }
     }
 
-    @Test(arguments: Kind.allCases)
-    func ofManyCreatorsOneWins(_ kind: Kind) throws {
-        let store = try kind.make()
-        let underTest = store.store
+    @Test(arguments: Kind.whole)
+    func `of many creators one wins`(_ kind: Kind) throws {
+        let fixture = try kind.make()
+        let service = fixture.service
         let wins = try onThreads(12) { thread in
             do {
-                _ = try underTest.create(SessionID("s")!, messages: [.user("\(thread)")])
+                _ = try service.create(SessionID("s")!, messages: [.user("\(thread)")])
                 return 1
             } catch StoreError.exists {
                 return 0
             }
         }
         #expect(wins.reduce(0, +) == 1)
-        #expect(try store.contents("s") == [String(try #require(wins.firstIndex(of: 1)))])
+        #expect(try fixture.contents("s") == [String(try #require(wins.firstIndex(of: 1)))])
     }
 
-    @Test(arguments: Kind.allCases)
-    func replaceKeepsCreatedAtAndTheNewestMessages(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `replace keeps created_at and the newest messages`(_ kind: Kind) throws {
         let fixture = try kind.make(StoreLimits(maxMessages: 2))
         let id = SessionID("s")!
-        let made = try fixture.store.replace(id, messages: [.user("a")], condition: .none).value
-        #expect(made.created)
+        let made = try fixture.service.replace(id, messages: [.user("a")]).value
+        #expect(!made.existed)
         try fixture.letTimePass(60)
-        let replaced = try fixture.store.replace(
-            id, messages: ["b", "c", "d"].map(Message.user), condition: .none
-        ).value
-        #expect(!replaced.created)
-        #expect(replaced.session.contents == ["c", "d"])
-        #expect(replaced.session.messageCount == 2)
-        #expect(replaced.session.updatedAt.milliseconds - replaced.session.createdAt.milliseconds >= 60_000)
-        #expect(replaced.session.version > made.session.version)
-        #expect(try fixture.store.read(id, last: nil).value == replaced.session)
+        let replaced = try fixture.service.replace(id, messages: ["b", "c", "d"].map(Message.user)).value
+        #expect(replaced.existed)
+        let session = replaced.session(id)
+        #expect(session.contents == ["c", "d"])
+        #expect(session.messageCount == 2)
+        #expect(session.updatedAt.milliseconds - session.createdAt.milliseconds >= 60_000)
+        #expect(session.version > made.version)
+        #expect(try fixture.session("s") == session)
     }
 
-    @Test(arguments: Kind.allCases)
-    func aReplacementAsksForTheStateItNames(_ kind: Kind) throws {
+    @Test(arguments: Kind.whole)
+    func `a replacement asks for the state it names`(_ kind: Kind) throws {
         let fixture = try kind.make()
-        let store = fixture.store
+        let service = fixture.service
         let id = SessionID("s")!
-        for condition in [ReplaceCondition.present, .matching(["x"]), .matching([])] {
+        for condition in [Condition.present, .matching(["x"]), .matching([])] {
             #expect(throws: StoreError.conditionFailed) {
-                try store.replace(id, messages: [.user("a")], condition: condition)
+                try service.replace(id, messages: [.user("a")], condition: condition)
             }
         }
         #expect(try fixture.contents("s") == nil)
-        let made = try store.replace(id, messages: [.user("a")], condition: .absent).value
-        #expect(made.created)
+        let made = try service.replace(id, messages: [.user("a")], condition: .absent).value
+        #expect(!made.existed)
         #expect(throws: StoreError.conditionFailed) {
-            try store.replace(id, messages: [.user("b")], condition: .absent)
+            try service.replace(id, messages: [.user("b")], condition: .absent)
         }
-        #expect(try !store.replace(id, messages: [.user("c")], condition: .present).value.created)
+        #expect(try service.replace(id, messages: [.user("c")], condition: .present).value.existed)
         #expect(throws: StoreError.conditionFailed) {
-            try store.replace(id, messages: [], condition: .matching([made.session.entityTag]))
+            try service.replace(id, messages: [], condition: .matching([made.session(id).entityTag]))
         }
-        let tag = try #require(try store.read(id, last: 1).value).entityTag
-        let last = try store.replace(id, messages: [.user("d")], condition: .matching(["other", tag])).value
-        #expect(!last.created)
+        let tag = try fixture.session("s", last: 1).entityTag
+        let last = try service.replace(id, messages: [.user("d")], condition: .matching(["other", tag])).value
+        #expect(last.existed)
         #expect(try fixture.contents("s") == ["d"])
     }
 
-    @Test(arguments: Kind.allCases)
-    func ofManyReplacementsOfOneStateOneWins(_ kind: Kind) throws {
+    @Test(arguments: Kind.whole)
+    func `of many replacements of one state one wins`(_ kind: Kind) throws {
         let fixture = try kind.make()
-        let store = fixture.store
+        let service = fixture.service
         try fixture.append("a", to: "s")
-        let tag = try #require(try store.read(SessionID("s")!, last: nil).value).entityTag
+        let tag = try fixture.session("s").entityTag
         let wins = try onThreads(8) { thread in
             do {
-                _ = try store.replace(SessionID("s")!, messages: [.user("\(thread)")], condition: .matching([tag]))
+                _ = try service.replace(SessionID("s")!, messages: [.user("\(thread)")], condition: .matching([tag]))
                 return 1
             } catch StoreError.conditionFailed {
                 return 0
@@ -320,20 +339,23 @@ import Testing
         #expect(try fixture.contents("s") == [String(try #require(wins.firstIndex(of: 1)))])
     }
 
-    @Test(arguments: Kind.allCases)
-    func deleteTellsWhetherThereWasASession(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `delete tells whether there was a session`(_ kind: Kind) throws {
         let fixture = try kind.make()
         try fixture.append("a", to: "s")
-        #expect(try fixture.store.delete(SessionID("s")!).value)
+        let deleted = try fixture.service.delete(SessionID("s")!)
+        #expect(deleted.value.existed)
+        #expect(deleted.source == kind.source && deleted.isPartial == kind.isPartial)
         #expect(try fixture.contents("s") == nil)
-        #expect(try !fixture.store.delete(SessionID("s")!).value)
+        #expect(try !fixture.service.delete(SessionID("s")!).value.existed)
         #expect(try fixture.append("b", to: "s").messageCount == 1)
+        #expect(try fixture.contents("s") == ["b"])
     }
 
     // MARK: Listing, counting, cleaning up
 
-    @Test(arguments: Kind.allCases)
-    func aListingGoesFromNewToOldPageByPage(_ kind: Kind) throws {
+    @Test(arguments: Kind.whole)
+    func `a listing goes from new to old page by page`(_ kind: Kind) throws {
         let fixture = try kind.make()
         for number in 0..<7 {
             try fixture.append(to: "s\(number)", number)
@@ -343,7 +365,7 @@ import Testing
         var cursor: SessionCursor?
         var pages = 0
         repeat {
-            let page = try fixture.store.list(limit: 3, after: cursor).value
+            let page = try fixture.service.list(limit: 3, after: cursor)
             listed += page.sessions
             cursor = page.next
             pages += 1
@@ -351,13 +373,13 @@ import Testing
         #expect(pages == 3)
         #expect(listed.map(\.id.description) == (0..<7).reversed().map { "s\($0)" })
         #expect(listed.map(\.messageCount) == (1...7).reversed())
-        let first = try #require(try fixture.store.read(SessionID("s6")!, last: nil).value)
+        let first = try fixture.session("s6")
         #expect(listed.first?.createdAt == first.createdAt)
         #expect(listed.first?.updatedAt == first.updatedAt)
     }
 
-    @Test(arguments: Kind.allCases)
-    func sessionsOfOneMomentAreListedByTheirIds(_ kind: Kind) throws {
+    @Test(arguments: Kind.whole)
+    func `sessions of one moment are listed by their ids`(_ kind: Kind) throws {
         let fixture = try kind.make()
         let names = (0..<20).map { "s\($0)" } + ["ä", "Z", "a", "😀"]
         for name in names { try fixture.append("x", to: name) }
@@ -367,7 +389,7 @@ import Testing
             var listed: [String] = []
             var cursor: SessionCursor?
             repeat {
-                let page = try fixture.store.list(limit: limit, after: cursor).value
+                let page = try fixture.service.list(limit: limit, after: cursor)
                 #expect(page.sessions.count <= limit)
                 #expect(page.next == nil || page.sessions.count == limit)
                 listed += page.sessions.map(\.id.description)
@@ -377,34 +399,36 @@ import Testing
         }
     }
 
-    @Test(arguments: Kind.allCases)
-    func theStatusCountsTheSessions(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `the status counts the sessions`(_ kind: Kind) throws {
         let fixture = try kind.make()
         for name in ["a", "b", "c"] { try fixture.append("x", "y", to: name) }
-        _ = try fixture.store.delete(SessionID("b")!)
-        try poll("two sessions are counted") { fixture.store.status.activeSessions == 2 }
-        try poll("the store is ready") { fixture.store.status.isReady }
-        #expect(fixture.store.status.ttlSeconds == 604_800)
+        _ = try fixture.service.delete(SessionID("b")!)
+        try waitUntil("two sessions are counted") { fixture.service.status.activeSessions == 2 }
+        try waitUntil("the store is ready") { fixture.service.status.isReady }
+        #expect(fixture.service.status.kind == kind.source)
+        #expect(fixture.service.kind == kind.source)
+        #expect(fixture.service.status.ttlSeconds == 604_800)
     }
 
-    @Test(arguments: Kind.allCases)
-    func cleanupDeletesWhatIsOlder(_ kind: Kind) throws {
+    @Test(arguments: Kind.whole)
+    func `cleanup deletes what is older`(_ kind: Kind) throws {
         let fixture = try kind.make(StoreLimits(ttlSeconds: 0))
         for name in ["a", "b"] { try fixture.append("x", to: name) }
         try fixture.letTimePass(2 * 86_400)
         try fixture.append("x", to: "c")
-        #expect(try fixture.store.cleanup(olderThanDays: 3, dryRun: false).value == 0)
-        #expect(try fixture.store.cleanup(olderThanDays: 1, dryRun: true).value == 2)
+        #expect(try fixture.cleanup(olderThanDays: 3) == 0)
+        #expect(try fixture.cleanup(olderThanDays: 1, dryRun: true) == 2)
         #expect(try fixture.contents("a") == ["x"])
-        #expect(try fixture.store.cleanup(olderThanDays: 1, dryRun: false).value == 2)
+        #expect(try fixture.cleanup(olderThanDays: 1) == 2)
         #expect(try fixture.contents("a") == nil)
         #expect(try fixture.contents("c") == ["x"])
     }
 
     // MARK: Size
 
-    @Test(arguments: Kind.allCases)
-    func overTheSizeTheOldestGoFirst(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `over the size the oldest go first`(_ kind: Kind) throws {
         let fixture = try kind.make(StoreLimits(maxMessages: 100, maxSessionBytes: 3000))
         for number in 0..<10 {
             let result = try fixture.append("\(number)" + String(repeating: "x", count: 799), to: "s")
@@ -417,23 +441,23 @@ import Testing
         #expect(try fixture.contents("s")?.map(\.first) == ["9", "L"])
     }
 
-    @Test(arguments: Kind.allCases)
-    func aMessageLargerThanASessionIsRefused(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `a message larger than a session is refused`(_ kind: Kind) throws {
         let fixture = try kind.make(StoreLimits(maxMessages: 100, maxSessionBytes: 1000))
         try fixture.append("a", to: "s")
         for batch in [["b", String(repeating: "x", count: 1000)], [String(repeating: "x", count: 1000), "b"]] {
             #expect(throws: StoreError.tooLarge(limit: 1000)) {
-                try fixture.store.append(batch.map(Message.user), to: SessionID("s")!, key: nil)
+                try fixture.service.append(batch.map(Message.user), to: SessionID("s")!)
             }
             #expect(throws: StoreError.tooLarge(limit: 1000)) {
-                try fixture.store.replace(SessionID("s")!, messages: batch.map(Message.user), condition: .none)
+                try fixture.service.replace(SessionID("s")!, messages: batch.map(Message.user))
             }
         }
         #expect(try fixture.contents("s") == ["a"])
     }
 
-    @Test(arguments: Kind.allCases)
-    func aMessageThatFillsASessionPushesOutTheOthers(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `a message that fills a session pushes out the others`(_ kind: Kind) throws {
         let fixture = try kind.make(StoreLimits(maxMessages: 100, maxSessionBytes: 1000))
         try fixture.append("a", "b", to: "s")
         let filling = String(repeating: "x", count: 1000 - 28)
@@ -449,8 +473,8 @@ import Testing
 
     // MARK: Idempotency
 
-    @Test(arguments: Kind.allCases)
-    func aRepeatedKeyGivesTheFirstAnswerAndStoresNothing(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `a repeated key gives the first answer and stores nothing`(_ kind: Kind) throws {
         let fixture = try kind.make(StoreLimits(maxMessages: 2))
         let key = IdempotencyKey(key: "k", fingerprint: -5)
         try fixture.append("a", to: "s")
@@ -459,16 +483,19 @@ import Testing
         #expect(!first.isReplay)
         try fixture.letTimePass(60)
         try fixture.append("d", to: "s")
-        let before = try fixture.store.read(SessionID("s")!, last: nil).value
-        var again = try fixture.append("b", "c", to: "s", key: key)
+        let before = try fixture.session("s")
+        let again = try fixture.append("b", "c", to: "s", key: key)
         #expect(again.isReplay)
-        again.isReplay = false
-        #expect(again == first)
-        #expect(try fixture.store.read(SessionID("s")!, last: nil).value == before)
+        #expect(again.messageCount == first.messageCount)
+        #expect(again.appended == first.appended)
+        #expect(again.dropped == first.dropped)
+        #expect(again.updatedAt == first.updatedAt)
+        #expect(again.isPartial == first.isPartial)
+        #expect(try fixture.session("s") == before)
     }
 
-    @Test(arguments: Kind.allCases)
-    func aKeyWithAnotherBodyIsRefused(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `a key with another body is refused`(_ kind: Kind) throws {
         let fixture = try kind.make()
         try fixture.append("a", to: "s", key: IdempotencyKey(key: "k", fingerprint: 1))
         #expect(throws: StoreError.keyReused) {
@@ -478,15 +505,15 @@ import Testing
         #expect(try !fixture.append("b", to: "other", key: IdempotencyKey(key: "k", fingerprint: 2)).isReplay)
     }
 
-    @Test(arguments: Kind.allCases)
-    func twelveEqualRequestsAtOnceStoreOneMessageAndGetOneAnswer(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `twelve equal requests at once store one message and get one answer`(_ kind: Kind) throws {
         let fixture = try kind.make()
-        let store = fixture.store
+        let service = fixture.service
         for round in 0..<5 {
             let id = SessionID("s\(round)")!
             let results = try onThreads(12) { _ in
                 let key = IdempotencyKey(key: "once", fingerprint: 7)
-                return try store.append([.user("a")], to: id, key: key).value
+                return try service.append([.user("a")], to: id, key: key).value
             }
             #expect(results.filter { !$0.isReplay }.count == 1)
             #expect(Set(results.map(\.updatedAt)).count == 1)
@@ -495,8 +522,8 @@ import Testing
         }
     }
 
-    @Test(arguments: Kind.allCases)
-    func atLeastSixtyFourKeysAreRemembered(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `at least sixty-four keys are remembered`(_ kind: Kind) throws {
         let fixture = try kind.make()
         for number in 0..<64 {
             try fixture.append("\(number)", to: "s", key: IdempotencyKey(key: "k\(number)", fingerprint: 1))
@@ -509,8 +536,8 @@ import Testing
         }
     }
 
-    @Test(arguments: Kind.allCases)
-    func aKeyIsNothingButAName(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `a key is nothing but a name`(_ kind: Kind) throws {
         let fixture = try kind.make()
         for key in ["$$NOW", "$_id", "a.b", "{\"$gt\":\"\"}", "\"", "\\", " ", String(repeating: "~", count: 128)] {
             let key = IdempotencyKey(key: key, fingerprint: 1)
@@ -521,28 +548,64 @@ import Testing
 
     // MARK: Content
 
-    @Test(arguments: Kind.allCases)
-    func messagesComeBackAsTheyWentIn(_ kind: Kind) throws {
+    @Test(arguments: Kind.all)
+    func `messages come back as they went in`(_ kind: Kind) throws {
         let fixture = try kind.make(StoreLimits(maxMessages: 1000))
-        let store = fixture.store
+        let service = fixture.service
         let id = SessionID("s")!
         for text in ContentSamples.messages {
-            _ = try store.append([try .json(text)], to: id, key: nil)
+            _ = try service.append([try .json(text)], to: id)
         }
-        let read = try #require(try store.read(id, last: nil).value).messageTexts
+        let read = try fixture.session("s").messageTexts
         #expect(read.count == ContentSamples.messages.count)
         for (sent, got) in zip(ContentSamples.messages, read) {
             #expect(try CanonicalJSON(got) == CanonicalJSON(sent))
         }
-        let replaced = try store.replace(id, messages: read.map(Message.json), condition: .none).value.session
+        let replaced = try service.replace(id, messages: read.map(Message.json)).value.session(id)
         #expect(replaced.messageTexts == read)
-        #expect(try store.read(id, last: nil).value == replaced)
+        #expect(try fixture.session("s") == replaced)
+    }
+
+    // MARK: Where only the primary knows
+
+    @Test(arguments: Kind.partial)
+    func `without the primary what only it can know is refused and changes nothing`(_ kind: Kind) throws {
+        let fixture = try kind.make()
+        let service = fixture.service
+        try fixture.append("a", to: "known")
+        let tag = try fixture.session("known").entityTag
+        for id in [SessionID("known")!, SessionID("unknown")!] {
+            expectUnavailable { _ = try service.create(id, messages: [.user("b")]) }
+            for condition in [Condition.absent, .present, .matching([tag]), .matching([])] {
+                expectUnavailable { _ = try service.replace(id, messages: [.user("b")], condition: condition) }
+            }
+        }
+        expectUnavailable { _ = try fixture.contents("unknown") }
+        expectUnavailable { _ = try service.list(limit: 10, after: nil) }
+        for dryRun in [true, false] { expectUnavailable { _ = try fixture.cleanup(olderThanDays: 0, dryRun: dryRun) } }
+        #expect(try fixture.contents("known") == ["a"])
+        #expect(service.status.pendingOperations == 1)
+    }
+
+    @Test(arguments: Kind.partial)
+    func `without the primary an expired session is one that only it can know`(_ kind: Kind) throws {
+        let fixture = try kind.make(StoreLimits(ttlSeconds: 3600))
+        try fixture.append("a", to: "s")
+        try fixture.letTimePass(3540)
+        #expect(try fixture.contents("s") == ["a"])
+        try fixture.letTimePass(60)
+        expectUnavailable { _ = try fixture.contents("s") }
+        expectUnavailable { _ = try fixture.contents("s", last: 1) }
     }
 }
 
-extension StoreFixture {
+extension ServiceFixture {
+    fileprivate func cleanup(olderThanDays days: Int, dryRun: Bool = false) throws -> Int {
+        try service.cleanup(olderThanDays: days, dryRun: dryRun) { _ in }
+    }
+
     /// Appends as many messages as `number` says, and one more.
     fileprivate func append(to id: String, _ number: Int) throws {
-        _ = try store.append((0...number).map { .user("\($0)") }, to: SessionID(id)!, key: nil)
+        _ = try service.append((0...number).map { .user("\($0)") }, to: SessionID(id)!)
     }
 }

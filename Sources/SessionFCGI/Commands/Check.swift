@@ -13,11 +13,11 @@ struct Check: ParsableCommand {
     @OptionGroup var settingsOptions: SettingsOptions
 
     func run() throws {
-        let settings = try settingsOptions.load()
+        let settings = try exiting { try settingsOptions.load() }
         for (name, value) in settings.summary { print("\(name)=\(value)") }
-        guard settings.usesMongo else { return }
+        guard case .mongo(let plan) = settings.store else { return }
         let quiet = Logger(label: "session-fcgi") { _ in SwiftLogNoOpLogHandler() }
-        let store = try OpenStore.mongoStore(settings, connections: 1, logger: quiet)
+        let store = MongoStore(plan, limits: settings.limits, maxConnections: 1, logger: quiet)
         defer { store.close() }
         let diagnosis = store.diagnose()
         print("")

@@ -16,25 +16,27 @@ struct Cleanup: ParsableCommand {
     @OptionGroup var settingsOptions: SettingsOptions
 
     func validate() throws {
-        guard Router.cleanupDays.contains(days) else { throw ValidationError("--days must be from 1 to 36500.") }
+        guard AdminAPI.cleanupDays.contains(days) else { throw ValidationError("--days must be from 1 to 36500.") }
     }
 
     func run() throws {
-        let settings = try settingsOptions.load()
-        guard settings.usesMongo else {
-            printError("SESSION_STORE: there is nothing to clean up from outside a worker that keeps sessions in memory")
-            throw ExitCode(ConfigurationError.exitStatus)
-        }
-        let output = LogOutput(format: settings.logFormat)
-        let logger = Logger(label: "session-fcgi") { _ in LineLogHandler(output: output, level: .warning) }
-        let store = try OpenStore.mongoStore(settings, connections: 1, logger: logger)
-        defer { store.close() }
-        do throws(StoreError) {
-            let count = try store.cleanup(olderThanDays: days, dryRun: dryRun) { printError("\($0) so far") }.value
-            print("\(dryRun ? "Would delete" : "Deleted") \(count) sessions older than \(days) days.")
-        } catch {
-            printError("\(Problem(error).cause ?? "\(error)")")
-            throw ExitCode.failure
+        try exiting {
+            let settings = try settingsOptions.load()
+            guard case .mongo(let plan) = settings.store else {
+                throw ConfigurationError(faults: [
+                    "SESSION_STORE: there is nothing to clean up from outside a worker that keeps sessions in memory"
+                ])
+            }
+            let output = LogOutput(format: settings.logFormat)
+            let logger = Logger(label: "session-fcgi") { _ in LineLogHandler(output: output, level: .warning) }
+            let store = MongoStore(plan, limits: settings.limits, maxConnections: 1, logger: logger)
+            defer { store.close() }
+            do throws(StoreError) {
+                let count = try store.cleanup(olderThanDays: days, dryRun: dryRun) { printError("\($0) so far") }
+                print("\(dryRun ? "Would delete" : "Deleted") \(count) sessions older than \(days) days.")
+            } catch {
+                throw StartFailure(description: error.reason)
+            }
         }
     }
 }

@@ -1,6 +1,5 @@
 import CFCGI
 import Glibc
-import Store
 import Synchronization
 import Text
 
@@ -38,13 +37,10 @@ final class Exchange: @unchecked Sendable {
     }()
 
     private let answerTimeout: Duration
-    /// Where its owner keeps it while it is not in use.
-    let place: Int
 
     /// - Parameter answerTimeout: how long a peer may take to read an answer.
-    init(answerTimeout: Duration, place: Int = 0) {
+    init(answerTimeout: Duration) {
         self.answerTimeout = answerTimeout
-        self.place = place
         precondition(Self.libraryIsReady)
         request = .allocate(capacity: 1)
         // There is no listening socket for libfcgi: it is lent connections that were accepted elsewhere.
@@ -73,23 +69,24 @@ final class Exchange: @unchecked Sendable {
             abandon()
             return .closed
         }
-        var parameters = Parameters(request.pointee.envp)
+        var received = Request(method: "", target: [], id: "")
+        let parameters = Parameters(request.pointee.envp, into: &received)
         let body = readBody(declaredLength: parameters.contentLength, limit: maximumBodyBytes)
         guard request.pointee.role == FCGI_RESPONDER else {
-            return .refused(Problem(501, "The worker answers to FastCGI's responder role only."), requestID: parameters.request.id)
+            return .refused(Problem(501, "The worker answers to FastCGI's responder role only."), requestID: received.id)
         }
         switch body {
-        case .bytes(let bytes): parameters.request.body = .bytes(bytes)
-        case .tooLarge: parameters.request.body = .tooLarge
+        case .bytes(let bytes): received.body = .bytes(bytes)
+        case .tooLarge: received.body = .tooLarge
         case .mismatch:
             return .refused(
                 Problem(400, "The body does not have the length that Content-Length names."),
-                requestID: parameters.request.id)
+                requestID: received.id)
         case .broken:
             abandon()
             return .closed
         }
-        return .request(parameters.request)
+        return .request(received)
     }
 
     /// Sends an answer and ends the exchange. Returns the connection when it is to be kept; it is closed else.

@@ -1,5 +1,4 @@
 import Glibc
-import Store
 import Synchronization
 import Text
 
@@ -12,21 +11,24 @@ struct Parameters {
         case invalid
     }
 
-    var request = Request(method: "", target: [], id: "")
     private(set) var contentLength = ContentLength.absent
 
-    /// - Parameter environment: `NAME=value` strings, ended by nil.
-    init(_ environment: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) {
+    /// - Parameters:
+    ///   - environment: `NAME=value` strings, ended by nil.
+    ///   - request: what is told of the request goes into it.
+    init(_ environment: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, into request: inout Request) {
         var next = environment
         while let entry = next?.pointee {
             next = next?.advanced(by: 1)
             guard let equals = strchr(entry, CInt(UInt8(ascii: "="))) else { continue }
-            read(entry, nameLength: equals - entry, value: equals + 1)
+            read(entry, nameLength: equals - entry, value: equals + 1, into: &request)
         }
         if request.id.isEmpty { request.id = Self.newID() }
     }
 
-    private mutating func read(_ name: UnsafePointer<CChar>, nameLength: Int, value: UnsafePointer<CChar>) {
+    private mutating func read(
+        _ name: UnsafePointer<CChar>, nameLength: Int, value: UnsafePointer<CChar>, into request: inout Request
+    ) {
         func isName(_ text: StaticString) -> Bool {
             memcmp(name, text.utf8Start, nameLength) == 0
         }

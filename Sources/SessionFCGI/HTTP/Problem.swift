@@ -1,4 +1,3 @@
-import Store
 import Text
 
 /// A refusal, as `application/problem+json` (RFC 9457). The detail says what to do about it; it never holds
@@ -27,29 +26,19 @@ struct Problem: Error, Equatable {
 
     var response: Response {
         var response = Response(status: status, contentType: .problem)
-        response.body.append("{\"type\":\"about:blank\",\"title\":\"")
-        response.body.append(reasonPhrase(status))
-        response.body.append("\",\"status\":")
-        response.body.append(decimal: status)
-        response.body.append(",\"detail\":")
-        response.body.append(jsonString: detail)
-        if let field {
-            response.body.append(",\"field\":")
-            response.body.append(jsonString: field)
+        response.body = JSONWriter.object { writer in
+            writer.string("type", "about:blank")
+            writer.string("title", reasonPhrase(status))
+            writer.integer("status", status)
+            writer.string("detail", detail)
+            if let field { writer.string("field", field) }
+            if let limit { writer.integer("limit", limit) }
+            if let retryAfter { writer.integer("retry_after", retryAfter) }
         }
-        if let limit {
-            response.body.append(",\"limit\":")
-            response.body.append(decimal: limit)
-        }
-        if let retryAfter {
-            response.body.append(",\"retry_after\":")
-            response.body.append(decimal: retryAfter)
-            response.headers.append(("Retry-After", String(retryAfter)))
-        }
-        response.body.append("}")
+        if let retryAfter { response.headers.append(("Retry-After", String(retryAfter))) }
         if let allow { response.headers.append(("Allow", allow)) }
-        response.cause = cause
         if status == 401 { response.headers.append(("WWW-Authenticate", "Bearer")) }
+        response.cause = cause
         return response
     }
 }
@@ -57,26 +46,5 @@ struct Problem: Error, Equatable {
 extension Problem {
     init(_ error: JSONError) {
         self.init(400, "The body is not valid JSON: \(error).")
-    }
-
-    init(_ error: StoreError) {
-        switch error {
-        case .exists: self.init(409, "There is a session of this id already.", field: "session_id")
-        case .conditionFailed: self.init(412, "The session is not in the state that the condition names.")
-        case .keyReused:
-            self.init(422, "This Idempotency-Key was used on this session with another body.", field: "Idempotency-Key")
-        case .tooLarge(let limit):
-            self.init(413, "The messages are larger than a session may be (\(limit) bytes).", limit: limit)
-        case .full:
-            self.init(503, "The store takes no more messages until it has written those it holds to MongoDB.")
-            retryAfter = 5
-        case .unavailable(let reason):
-            self.init(503, "The session store cannot be reached. Try again.")
-            retryAfter = 2
-            cause = reason
-        case .failed(let reason):
-            self.init(500, "The session store gave an unexpected answer. The log has it under this X-Request-ID.")
-            cause = reason
-        }
     }
 }

@@ -1,4 +1,3 @@
-import Store
 import Text
 
 /// An answer, before it is written in the web server's way.
@@ -13,8 +12,8 @@ struct Response: Sendable {
     var body = ByteBuffer()
     /// Beside those that every answer has.
     var headers: [(name: StaticString, value: String)] = []
-    /// What answered; nil stands for the kind of store that is in charge.
-    var store: StoreKind?
+    /// Which kind of store answered; nil stands for the one that is in charge.
+    var store: String?
     /// A fault's cause, for the log.
     var cause: String?
 

@@ -1,5 +1,4 @@
 import Logging
-import Store
 import System
 import Text
 
@@ -17,7 +16,9 @@ struct LogLine {
             buffer.append(" ")
             buffer.append(level.rawValue)
             buffer.append(" ")
-            for byte in message { buffer.append(byte < 0x20 ? 0x20 : byte) }
+            let start = buffer.count
+            buffer.append(message)
+            for index in start..<buffer.count where buffer.bytes[index] < 0x20 { buffer.bytes[index] = 0x20 }
         case .json:
             buffer.append("{\"time\":\"")
             buffer.append(time)
@@ -47,7 +48,20 @@ struct LogLine {
         }
     }
 
-    mutating func field(_ name: String, _ value: some BinaryInteger) {
+    mutating func field(_ name: StaticString, _ value: some BinaryInteger) {
+        begin(name)
+        buffer.append(decimal: value)
+    }
+
+    /// - Parameter value: a word that needs no quotes.
+    mutating func field(_ name: StaticString, _ value: StaticString) {
+        begin(name)
+        if format == .json { buffer.append(UInt8(ascii: "\"")) }
+        buffer.append(value)
+        if format == .json { buffer.append(UInt8(ascii: "\"")) }
+    }
+
+    private mutating func begin(_ name: StaticString) {
         switch format {
         case .text:
             buffer.append(" ")
@@ -58,7 +72,6 @@ struct LogLine {
             buffer.append(name)
             buffer.append("\":")
         }
-        buffer.append(decimal: value)
     }
 
     mutating func end() {

@@ -1,6 +1,5 @@
 import Glibc
 import Logging
-import Store
 import Synchronization
 import System
 import Text

@@ -1,5 +1,4 @@
 import Logging
-import Store
 
 /// One line a request: method, route, status, duration, request id and store; never an id of a session, content or
 /// a token.
@@ -16,11 +15,11 @@ struct RequestLog: Sendable {
         let microseconds = elapsed.components.seconds * 1_000_000 + elapsed.components.attoseconds / 1_000_000_000_000
         output.write(severity, "Answered a request.".utf8) { line in
             line.field("method", method)
-            line.field("route", route.description)
+            line.field("route", route)
             line.field("status", response.status)
             line.field("duration_us", microseconds)
             line.field("request_id", id)
-            line.field("store", response.store?.rawValue ?? "-")
+            line.field("store", response.store ?? "-")
             if let cause = response.cause { line.field("cause", cause) }
         }
     }

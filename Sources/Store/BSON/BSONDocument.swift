@@ -56,6 +56,9 @@ struct BSONDocument {
         return documents
     }
 
+    /// The documents of a cursor's first batch.
+    var firstBatch: [BSONDocument] { document("cursor")?.documents("firstBatch") ?? [] }
+
     func string(_ name: StaticString) -> ArraySlice<UInt8>? {
         self[name].flatMap(string(of:))
     }
@@ -94,8 +97,13 @@ struct BSONDocument {
         }
     }
 
+    /// A number that counts something; 0 where there is none.
+    func count(of name: StaticString) -> Int {
+        integer(name).flatMap { Int(exactly: $0) } ?? 0
+    }
+
     /// How many elements an array has.
-    func count(_ name: StaticString) -> Int? {
+    func elementCount(_ name: StaticString) -> Int? {
         guard let array = self[name], array.type == .array else { return nil }
         var count = 0
         try? BSONDocument(bytes: bytes, range: array.value).forEach { _ throws(BSONError) in count += 1 }

@@ -67,9 +67,9 @@ struct BSONWriter: Sendable {
         buffer.append(value)
     }
 
-    /// Elements that were written before.
-    mutating func elements(_ bytes: some Collection<UInt8>) {
-        buffer.append(bytes)
+    /// The elements of a document that was written before.
+    mutating func elements(of document: [UInt8]) {
+        buffer.append(document[4..<document.count - 1])
     }
 
     // MARK: Parts of elements

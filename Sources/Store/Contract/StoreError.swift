@@ -2,9 +2,9 @@
 package enum StoreError: Error, Equatable, Sendable {
     /// `create`: there is a session of that id.
     case exists
-    /// `replace`: the session is not in the state that the condition names.
+    /// A replacement: the session is not in the state that the condition names.
     case conditionFailed
-    /// `append`: the idempotency key was used on this session with another body.
+    /// An append: the idempotency key was used on this session with another body.
     case keyReused
     /// The messages cannot be kept even in an empty session.
     case tooLarge(limit: Int)
@@ -14,4 +14,18 @@ package enum StoreError: Error, Equatable, Sendable {
     case unavailable(reason: String)
     /// The store answered what it never should; `reason` is for the log.
     case failed(reason: String)
+}
+
+extension StoreError {
+    package var isUnavailability: Bool {
+        if case .unavailable = self { true } else { false }
+    }
+
+    /// For the log.
+    package var reason: String {
+        switch self {
+        case .unavailable(let reason), .failed(let reason): reason
+        default: "\(self)"
+        }
+    }
 }

@@ -34,7 +34,7 @@ struct MemoryShard: Sendable {
 
     struct KeyRecord: Sendable {
         let key: IdempotencyKey
-        let answer: AppendResult
+        let outcome: Outcome
 
         /// A key of up to 128 characters is a string on the heap.
         static let footprint = MemoryLayout<KeyRecord>.stride + 160

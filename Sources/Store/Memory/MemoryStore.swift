@@ -47,62 +47,53 @@ package final class MemoryStore: SessionStore {
         shards = (0..<Self.shardCount).map { _ in Shard() }
     }
 
-    package func create(_ id: SessionID, messages: [Message]) throws(StoreError) -> Stored<Session> {
-        do {
-            return Stored(try replace(id, messages: messages, condition: .absent).value.session, in: .memory)
-        } catch {
-            throw error == .conditionFailed ? .exists : error
+    package func apply(_ operation: Operation) throws(StoreError) -> Outcome {
+        let id = operation.session
+        switch operation.change {
+        case .append(let messages, let key):
+            return try update(id, adding: messages) { entry, isNew, now throws(StoreError) in
+                if let key, let first = try entry.outcome(of: key) { return first }
+                let dropped = entry.log.append(messages, limits: self.limits)
+                entry.touch(at: now, version: self.nextVersion())
+                var outcome = entry.outcome(existed: !isNew)
+                outcome.appended = messages.count
+                outcome.dropped = dropped
+                if let key { entry.remember(outcome, of: key) }
+                return outcome
+            }
+        case .replace(let messages, let condition):
+            return try update(id, adding: messages) { entry, isNew, now throws(StoreError) in
+                guard condition.holds(for: isNew ? nil : Session(entry, last: 0)) else { throw .conditionFailed }
+                entry.log = MessageLog()
+                _ = entry.log.append(messages, limits: self.limits)
+                entry.touch(at: now, version: self.nextVersion())
+                var outcome = entry.outcome(existed: !isNew)
+                outcome.messages = entry.log.joined(last: nil)
+                return outcome
+            }
+        case .delete:
+            return Outcome(existed: delete(id))
         }
     }
 
-    package func read(_ id: SessionID, last: Int?) throws(StoreError) -> Stored<Session?> {
+    package func read(_ id: SessionID, last: Int?) throws(StoreError) -> Session? {
         let now = clock.now
         let entry = shard(of: id).sessions.withLock { $0[id] }
-        guard let entry, !isExpired(entry.updatedAt, at: now) else { return Stored(nil, in: .memory) }
-        return Stored(Session(entry, last: last), in: .memory)
+        guard let entry, !isExpired(entry.updatedAt, at: now) else { return nil }
+        return Session(entry, last: last)
     }
 
-    package func replace(
-        _ id: SessionID, messages: [Message], condition: ReplaceCondition
-    ) throws(StoreError) -> Stored<ReplaceResult> {
-        let result = try update(id, adding: messages) { entry, isNew, now throws(StoreError) in
-            guard condition.holds(for: isNew ? nil : Session(entry, last: 0)) else { throw .conditionFailed }
-            entry.log = MessageLog()
-            _ = entry.log.append(messages, limits: self.limits)
-            entry.updatedAt = now
-            entry.version = self.nextVersion()
-            return ReplaceResult(session: Session(entry, last: nil), created: isNew)
-        }
-        return Stored(result, in: .memory)
-    }
-
-    package func append(
-        _ messages: [Message], to id: SessionID, key: IdempotencyKey?
-    ) throws(StoreError) -> Stored<AppendResult> {
-        let result = try update(id, adding: messages) { entry, _, now throws(StoreError) in
-            if let key, let first = try entry.answer(to: key) { return first }
-            let dropped = entry.log.append(messages, limits: self.limits)
-            entry.updatedAt = now
-            entry.version = self.nextVersion()
-            let answer = AppendResult(
-                messageCount: entry.log.count, appended: messages.count, dropped: dropped, updatedAt: now)
-            if let key { entry.remember(answer, to: key) }
-            return answer
-        }
-        return Stored(result, in: .memory)
-    }
-
-    package func delete(_ id: SessionID) throws(StoreError) -> Stored<Bool> {
+    /// Whether there was a session that had not expired.
+    private func delete(_ id: SessionID) -> Bool {
         let now = clock.now
         let shard = shard(of: id)
-        let wasAlive = shard.sessions.withLock { sessions in
+        return shard.sessions.withLock { sessions in
             defer { publish(sessions, in: shard) }
             return remove(id, from: &sessions).map { !isExpired($0.updatedAt, at: now) } ?? false
         }
-        return Stored(wasAlive, in: .memory)
     }
 
-    package func cleanup(olderThanDays days: Int, dryRun: Bool) throws(StoreError) -> Stored<Int> {
+    package func cleanup(olderThanDays days: Int, dryRun: Bool, progress: (Int) -> Void) throws(StoreError) -> Int {
         let now = clock.now
         let cutoff = now.advanced(bySeconds: -days * 86_400)
         var found = 0
@@ -119,10 +110,10 @@ package final class MemoryStore: SessionStore {
                 publish(sessions, in: shard)
             }
         }
-        return Stored(found, in: .memory)
+        return found
     }
 
-    package func list(limit: Int, after cursor: SessionCursor?) throws(StoreError) -> Stored<SessionPage> {
+    package func list(limit: Int, after cursor: SessionCursor?) throws(StoreError) -> SessionPage {
         let now = clock.now
         var found: [SessionSummary] = []
         for shard in shards {
@@ -140,7 +131,7 @@ package final class MemoryStore: SessionStore {
         }
         found.sort { $1.isBehind($0.cursor) }
         let page = Array(found.prefix(limit))
-        return Stored(SessionPage(sessions: page, next: found.count > limit ? page.last?.cursor : nil), in: .memory)
+        return SessionPage(sessions: page, next: found.count > limit ? page.last?.cursor : nil)
     }
 
     package var status: StoreStatus {
@@ -157,7 +148,7 @@ package final class MemoryStore: SessionStore {
             count += shard.count.load(ordering: .relaxed)
         }
         return StoreStatus(
-            kind: .memory, mongo: .notConfigured, activeSessions: count, ttlSeconds: limits.ttlSeconds,
+            kind: .memory, primary: .notConfigured, activeSessions: count, ttlSeconds: limits.ttlSeconds,
             isReady: whenFull == .evictLeastRecentlyUpdated || usedBytes.load(ordering: .relaxed) < maxBytes)
     }
 
@@ -247,18 +238,32 @@ package final class MemoryStore: SessionStore {
 }
 
 extension MemoryShard.Entry {
-    /// The first answer to a key, as a repetition.
-    fileprivate func answer(to key: IdempotencyKey) throws(StoreError) -> AppendResult? {
-        guard let known = keys.first(where: { $0.key.key == key.key }) else { return nil }
-        guard known.key.fingerprint == key.fingerprint else { throw .keyReused }
-        var answer = known.answer
-        answer.isReplay = true
-        return answer
+    fileprivate mutating func touch(at now: Timestamp, version: UInt64) {
+        updatedAt = now
+        self.version = version
     }
 
-    fileprivate mutating func remember(_ answer: AppendResult, to key: IdempotencyKey) {
+    fileprivate func outcome(existed: Bool) -> Outcome {
+        var outcome = Outcome(existed: existed)
+        outcome.messageCount = log.count
+        outcome.createdAt = createdAt
+        outcome.updatedAt = updatedAt
+        outcome.version = Int64(version)
+        return outcome
+    }
+
+    /// What the first use of a key was told, as a repetition.
+    fileprivate func outcome(of key: IdempotencyKey) throws(StoreError) -> Outcome? {
+        guard let known = keys.first(where: { $0.key.key == key.key }) else { return nil }
+        guard known.key.fingerprint == key.fingerprint else { throw .keyReused }
+        var outcome = known.outcome
+        outcome.isReplay = true
+        return outcome
+    }
+
+    fileprivate mutating func remember(_ outcome: Outcome, of key: IdempotencyKey) {
         if keys.count >= StoreLimits.rememberedKeys { keys.removeFirst() }
-        keys.append(MemoryShard.KeyRecord(key: key, answer: answer))
+        keys.append(MemoryShard.KeyRecord(key: key, outcome: outcome))
     }
 }
 
@@ -274,24 +279,5 @@ extension SessionSummary {
     fileprivate init(_ entry: MemoryShard.Entry) {
         self.init(
             id: entry.id, messageCount: entry.log.count, createdAt: entry.createdAt, updatedAt: entry.updatedAt)
-    }
-
-    var cursor: SessionCursor { SessionCursor(updatedAt: updatedAt, id: id) }
-
-    func isBehind(_ cursor: SessionCursor) -> Bool {
-        updatedAt != cursor.updatedAt
-            ? updatedAt < cursor.updatedAt : id.bytes.lexicographicallyPrecedes(cursor.id.bytes)
-    }
-}
-
-extension ReplaceCondition {
-    /// Whether the session, nil where there is none, is in the state that is asked for.
-    func holds(for session: Session?) -> Bool {
-        switch self {
-        case .none: true
-        case .absent: session == nil
-        case .present: session != nil
-        case .matching(let tags): session.map { tags.contains($0.entityTag) } ?? false
-        }
     }
 }

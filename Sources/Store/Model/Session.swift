@@ -11,12 +11,10 @@ package struct Session: Sendable, Equatable {
     package let updatedAt: Timestamp
     /// Grows with every change; with the dates and the count it tells one state of a session from another.
     package let version: Int64
-    /// Whether the store that holds the rest cannot be reached, so that messages may be missing.
-    package var isPartial = false
 
     package init(
         id: SessionID, messages: [UInt8], messageCount: Int, createdAt: Timestamp, updatedAt: Timestamp,
-        version: Int64, isPartial: Bool = false
+        version: Int64
     ) {
         self.id = id
         self.messages = messages
@@ -24,38 +22,11 @@ package struct Session: Sendable, Equatable {
         self.createdAt = createdAt
         self.updatedAt = updatedAt
         self.version = version
-        self.isPartial = isPartial
     }
 
     /// A strong entity tag (RFC 9110, section 8.8.3) of the session's state, without its quotes.
     package var entityTag: String {
         [updatedAt.milliseconds, createdAt.milliseconds &- updatedAt.milliseconds, version, Int64(messageCount)]
             .map { String($0, radix: 36) }.joined(separator: ".")
-    }
-}
-
-/// What a listing says of a session.
-package struct SessionSummary: Sendable, Equatable {
-    package let id: SessionID
-    package let messageCount: Int
-    package let createdAt: Timestamp
-    package let updatedAt: Timestamp
-
-    package init(id: SessionID, messageCount: Int, createdAt: Timestamp, updatedAt: Timestamp) {
-        self.id = id
-        self.messageCount = messageCount
-        self.createdAt = createdAt
-        self.updatedAt = updatedAt
-    }
-}
-
-/// Where a listing goes on: behind this session, in the order newest first, then greatest id first.
-package struct SessionCursor: Sendable, Equatable {
-    package let updatedAt: Timestamp
-    package let id: SessionID
-
-    package init(updatedAt: Timestamp, id: SessionID) {
-        self.updatedAt = updatedAt
-        self.id = id
     }
 }

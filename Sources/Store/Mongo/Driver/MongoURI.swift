@@ -6,7 +6,7 @@ package struct MongoURIError: Error, Equatable, CustomStringConvertible, Sendabl
 }
 
 /// A checked connection string. It keeps what it says; what it leaves open is filled in when it is used.
-struct MongoURI: Sendable {
+package struct MongoURI: Sendable, Equatable {
     /// Settings in milliseconds or numbers, under the names that libmongoc has for them.
     typealias Options = [(name: String, value: Int32)]
 
@@ -14,7 +14,7 @@ struct MongoURI: Sendable {
     /// Whether the address says how durable a write is to be.
     let namesWriteConcern: Bool
 
-    init(_ text: String) throws(MongoURIError) {
+    package init(_ text: String) throws(MongoURIError) {
         // libmongoc reads up to the first NUL.
         guard !text.utf8.contains(0) else { throw MongoURIError(description: "it holds a NUL character") }
         var error = bson_error_t()
@@ -52,6 +52,15 @@ struct MongoURI: Sendable {
         mongoc_uri_set_read_prefs_t(uri, primary)
         if mongoc_uri_get_appname(uri) == nil { mongoc_uri_set_appname(uri, "session-fcgi") }
         return body(uri)
+    }
+
+    /// A connection string's scheme and hosts: all before them and behind them may hold credentials.
+    package static func withoutSecrets(_ text: String) -> String {
+        let scheme = text.hasPrefix("mongodb+srv://") ? "mongodb+srv://" : "mongodb://"
+        let rest = text.dropFirst(scheme.count)
+        // A password that is not percent-encoded as it should be may hold a slash or a question mark.
+        guard let at = rest.lastIndex(of: "@") else { return scheme + rest.prefix { $0 != "/" && $0 != "?" } }
+        return scheme + "(hidden)@" + rest[rest.index(after: at)...].prefix { $0 != "/" && $0 != "?" }
     }
 
     /// libmongoc repeats in its message the value that it did not take, a password for one.

@@ -18,9 +18,9 @@ extension MongoStore {
     /// Connects, looks around, and changes nothing. Takes at most a few seconds.
     package func diagnose() -> MongoDiagnosis {
         var diagnosis = MongoDiagnosis()
-        let indexes = MongoIndexes(database: database, collection: collection, ttlSeconds: limits.ttlSeconds)
+        let (indexes, database) = (sessions.indexes, sessions.database)
         do {
-            try MongoClient.withOwn(uri, timeout: 3000) { client throws(MongoError) in
+            try MongoClient.withOwn(sessions.uri, timeout: 3000) { client throws(MongoError) in
                 let hello = try client.command(MongoCommand.hello, on: database, .read)
                 diagnosis.topology = Self.topology(hello)
                 let build = try client.command(MongoCommand.buildInfo, on: database, .read)
@@ -29,7 +29,7 @@ extension MongoStore {
                 let present = try indexes.list(client)
                 diagnosis.indexes = present.map(\.description)
                 diagnosis.plan = indexes.plan(for: present).map(\.description)
-                _ = try MongoProbe(database: database, collection: collection).ask(client)
+                _ = try sessions.probe.ask(client)
             }
         } catch {
             diagnosis.problem = error.advice

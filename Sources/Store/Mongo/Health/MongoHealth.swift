@@ -5,7 +5,7 @@ import System
 final class MongoHealth: Sendable {
     private static let epoch = ContinuousClock.now
 
-    private let isConnected = Atomic(false)
+    private let isAnswering = Atomic(false)
     /// When the probe that is under way began, in nanoseconds since `epoch`; 0 where there is none.
     private let probeBegan = Atomic<Int64>(0)
     private let count = Atomic(0)
@@ -18,14 +18,19 @@ final class MongoHealth: Sendable {
         self.ttlSeconds = Atomic(ttlSeconds)
     }
 
-    var status: StoreStatus {
+    /// Whether the last probe was answered, and none has been under way for over a second.
+    var isHealthy: Bool {
         let began = probeBegan.load(ordering: .relaxed)
         let isLate = began != 0 && Self.nanoseconds() - began > 1_000_000_000
-        let isReady = isConnected.load(ordering: .relaxed) && !isLate
+        return isAnswering.load(ordering: .relaxed) && !isLate
+    }
+
+    var status: StoreStatus {
+        let isHealthy = isHealthy
         return StoreStatus(
-            kind: .mongodb, mongo: isReady ? .connected : .disconnected,
+            kind: .mongodb, primary: isHealthy ? .reachable : .unreachable,
             activeSessions: max(0, count.load(ordering: .relaxed)),
-            ttlSeconds: ttlSeconds.load(ordering: .relaxed), isReady: isReady)
+            ttlSeconds: ttlSeconds.load(ordering: .relaxed), isReady: isHealthy)
     }
 
     func probeBegins() {
@@ -33,12 +38,10 @@ final class MongoHealth: Sendable {
     }
 
     /// - Parameter answer: nil where the probe failed.
-    /// - Returns: whether the server was connected before.
-    func probeEnded(_ answer: MongoProbe.Answer?) -> Bool {
+    func probeEnded(_ answer: MongoProbe.Answer?) {
         if let answer { note(answer) }
-        let before = isConnected.exchange(answer != nil, ordering: .relaxed)
+        isAnswering.store(answer != nil, ordering: .relaxed)
         probeBegan.store(0, ordering: .relaxed)
-        return before
     }
 
     func note(_ answer: MongoProbe.Answer) {

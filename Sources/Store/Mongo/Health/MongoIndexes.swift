@@ -100,7 +100,7 @@ struct MongoIndexes: Sendable {
         }
         do {
             let reply = try client.command(command, on: database, .read)
-            return (reply.document("cursor")?.documents("firstBatch") ?? []).map(Index.init)
+            return reply.firstBatch.map(Index.init)
         } catch where error.domain == .server && error.code == 26 {
             // There is no collection yet.
             return []

@@ -7,47 +7,27 @@ import System
 final class MongoMonitor: Sendable {
     private static let interval = Duration.seconds(1)
 
-    private let uri: MongoURI
-    private let probe: MongoProbe
-    private let indexes: MongoIndexes
-    private let health: MongoHealth
+    private let sessions: SessionCollection
     private let logger: Logger
-    private let thread = Mutex<Threads?>(nil)
+    private let thread = Threads()
     private let wakeup = Wakeup()
     private let isStopping = Atomic(false)
-    private let needsReconciliation = Atomic(true)
 
-    init(uri: MongoURI, probe: MongoProbe, indexes: MongoIndexes, health: MongoHealth, logger: Logger) {
-        self.uri = uri
-        self.probe = probe
-        self.indexes = indexes
-        self.health = health
+    init(_ sessions: SessionCollection, logger: Logger) {
+        self.sessions = sessions
         self.logger = logger
     }
 
     /// Throws where the system has no thread to give.
     func start() throws(SystemCallError) {
-        try thread.withLock { thread throws(SystemCallError) in
-            guard thread == nil else { return }
-            let started = Threads()
-            try started.start { [self] in run() }
-            thread = started
-        }
+        try thread.start { [self] in run() }
     }
 
     /// Ends the thread and waits for it, at most as long as a probe takes.
     func stop() {
         isStopping.store(true, ordering: .relaxed)
         wakeup.signal()
-        thread.withLock { thread in
-            thread?.join()
-            thread = nil
-        }
-    }
-
-    func reconcileIndexes() {
-        needsReconciliation.store(true, ordering: .relaxed)
-        wakeup.signal()
+        thread.join()
     }
 
     /// Returns whether to go on.
@@ -57,31 +37,32 @@ final class MongoMonitor: Sendable {
     }
 
     private func run() {
+        let (health, probe) = (sessions.health, sessions.probe)
         var reconciliation = Reconciliation()
         repeat {
             health.probeBegins()
             do {
                 // A client that has failed remembers it and pauses; the next turn has a fresh one.
-                try MongoClient.withOwn(uri, timeout: MongoProbe.timeoutMilliseconds) { client throws(MongoError) in
+                try MongoClient.withOwn(sessions.uri, timeout: MongoProbe.timeoutMilliseconds) { client throws(MongoError) in
                     repeat {
                         health.probeBegins()
-                        let answer = try probe.ask(client)
-                        if !health.probeEnded(answer) { logger.info("MongoDB answers") }
+                        health.probeEnded(try probe.ask(client))
                         // An index build that outlasts this client's patience goes on without it; another one watches.
                         guard reconcile(client, &reconciliation) else { return }
                     } while pause()
                 }
             } catch {
-                if health.probeEnded(nil) {
-                    logger.info("MongoDB does not answer", metadata: ["reason": .string(error.description)])
-                }
-                needsReconciliation.store(true, ordering: .relaxed)
+                logger.debug("A probe of MongoDB has failed.", metadata: ["cause": .string(error.description)])
+                health.probeEnded(nil)
+                reconciliation.isDue = true
             }
         } while pause()
     }
 
     /// When the indexes are looked at again after something went wrong.
     private struct Reconciliation {
+        /// The server may have been replaced since.
+        var isDue = true
         var next = ContinuousClock.now
         var pause = Duration.seconds(1)
         var isRefused = false
@@ -89,27 +70,26 @@ final class MongoMonitor: Sendable {
 
     /// Returns whether the client can be used further.
     private func reconcile(_ client: borrowing MongoClient, _ state: inout Reconciliation) -> Bool {
-        guard needsReconciliation.load(ordering: .relaxed), ContinuousClock.now >= state.next else { return true }
+        guard state.isDue, ContinuousClock.now >= state.next else { return true }
         do {
-            let outcome = try indexes.reconcile(client)
-            needsReconciliation.store(false, ordering: .relaxed)
-            health.setTTL(seconds: outcome.ttlSeconds)
+            let outcome = try sessions.indexes.reconcile(client)
+            sessions.health.setTTL(seconds: outcome.ttlSeconds)
             if outcome.isRefused, !state.isRefused {
                 logger.warning(
                     "MongoDB does not let this user manage indexes; give it the role dbAdmin or make the index",
-                    metadata: ["wanted": .string(indexes.wanted.description)])
+                    metadata: ["wanted": .string(sessions.indexes.wanted.description)])
             }
             for step in outcome.steps {
                 logger.notice("An index was reconciled", metadata: ["step": .string(step.description)])
             }
-            state = Reconciliation(isRefused: outcome.isRefused)
+            state = Reconciliation(isDue: false, isRefused: outcome.isRefused)
             return true
         } catch {
             state.next = .now + state.pause
             state.pause = min(state.pause * 2, .seconds(60))
             logger.warning(
                 "The indexes could not be put in order; it is tried again",
-                metadata: ["reason": .string(error.description)])
+                metadata: ["cause": .string(error.description)])
             return error.domain != .network
         }
     }

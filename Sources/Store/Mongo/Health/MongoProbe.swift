@@ -25,7 +25,7 @@ struct MongoProbe: Sendable {
         }
         let count = BSONWriter.document { $0.string("count", collection) }
         return Answer(
-            sessions: Int(try client.command(count, on: database, .read).integer("n") ?? 0),
+            sessions: try client.command(count, on: database, .read).count(of: "n"),
             writeConcern: Self.writeConcern(hello), time: hello.date("localTime"))
     }
 
