@@ -495,6 +495,21 @@ import Testing
     }
 
     @Test(arguments: Kind.all)
+    func `a repetition tells beside the first counts how the session is now`(_ kind: Kind) throws {
+        let fixture = try kind.make()
+        let key = IdempotencyKey(key: "k", fingerprint: 1)
+        let first = try fixture.append("a", to: "s", key: key)
+        #expect(!first.existed)
+        try fixture.append("b", to: "s")
+        let session = try fixture.session("s")
+        let again = try fixture.append("a", to: "s", key: key)
+        #expect(again.isReplay && again.messageCount == 1 && again.updatedAt == first.updatedAt)
+        #expect(again.existed)
+        #expect(again.version == session.version)
+        #expect(again.createdAt == session.createdAt)
+    }
+
+    @Test(arguments: Kind.all)
     func `a key with another body is refused`(_ kind: Kind) throws {
         let fixture = try kind.make()
         try fixture.append("a", to: "s", key: IdempotencyKey(key: "k", fingerprint: 1))

@@ -252,11 +252,15 @@ extension MemoryShard.Entry {
         return outcome
     }
 
-    /// What the first use of a key was told, as a repetition.
+    /// What a repetition of a key is told: what the first use was told, and beside it how the session is now.
     fileprivate func outcome(of key: IdempotencyKey) throws(StoreError) -> Outcome? {
         guard let known = keys.first(where: { $0.key.key == key.key }) else { return nil }
         guard known.key.fingerprint == key.fingerprint else { throw .keyReused }
-        var outcome = known.outcome
+        var outcome = outcome(existed: true)
+        outcome.messageCount = known.outcome.messageCount
+        outcome.appended = known.outcome.appended
+        outcome.dropped = known.outcome.dropped
+        outcome.updatedAt = known.outcome.updatedAt
         outcome.isReplay = true
         return outcome
     }
