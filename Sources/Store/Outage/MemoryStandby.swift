@@ -36,7 +36,9 @@ package final class MemoryStandby: Standby {
                     try keep(operation)
                     _ = try view.apply(operation)
                 }
-                return Outcome(existed: !isKnown)
+                var outcome = Outcome(existed: !isKnown)
+                outcome.isPartial = true
+                return outcome
             }
             var outcome = try view.apply(operation)
             outcome.isPartial = true
