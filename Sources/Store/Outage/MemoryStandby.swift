@@ -13,6 +13,8 @@ package final class MemoryStandby: Standby {
     private let queue = Mutex(LeaseQueue())
     /// Beside the lock, since every request asks.
     private let count = Atomic<Int>(0)
+    /// What those operations will take up in the queue that are just being taken. It grows under the queue's lock.
+    private let reservedBytes = Atomic<Int>(0)
     /// Held while the view and the queue change together.
     private let sessionLocks = (0..<64).map { _ in SessionLock() }
 
@@ -29,30 +31,22 @@ package final class MemoryStandby: Standby {
     package func take(_ operation: Operation) throws(StoreError) -> Outcome {
         guard hasRoom else { throw .full }
         return try lock(of: operation.session).mutex.withLock { _ throws(StoreError) in
-            if operation.change == .delete {
-                // Whether the primary holds the session nobody knows; only a second deletion is known to be one.
-                let isKnown = queue.withLock { $0.newest(of: operation.session) }?.change == .delete
-                if !isKnown {
-                    try keep(operation)
-                    _ = try view.apply(operation)
-                }
-                var outcome = Outcome(existed: !isKnown)
-                outcome.isPartial = true
-                return outcome
-            }
-            var outcome = try view.apply(operation)
+            var outcome = Outcome(existed: false)
             outcome.isPartial = true
-            if !outcome.isReplay {
-                var operation = operation.detached
-                if case .append = operation.change { operation.outcomeTold = outcome }
-                do throws(StoreError) {
-                    try keep(operation)
-                } catch {
-                    // A repetition with the key must not be answered from a copy of what nobody keeps.
-                    _ = try view.apply(Operation(of: operation.session, .delete))
-                    throw error
-                }
-            }
+            // Whether the primary holds the session nobody knows; only a second deletion is known to be one.
+            let isDeletion = operation.change == .delete
+            if isDeletion, queue.withLock({ $0.newest(of: operation.session) })?.change == .delete { return outcome }
+            // First of all the room: the view must not show, nor forget, what is then not kept.
+            let bytes = operation.footprint
+            try reserve(bytes)
+            defer { reservedBytes.subtract(bytes, ordering: .relaxed) }
+            outcome = try view.apply(operation)
+            outcome.isPartial = true
+            if isDeletion { outcome.existed = true }
+            if outcome.isReplay { return outcome }
+            var operation = operation.detached
+            if case .append = operation.change { operation.outcomeTold = outcome }
+            keep(operation)
             return outcome
         }
     }
@@ -93,9 +87,16 @@ package final class MemoryStandby: Standby {
     /// The last eighth is left for what was let in before it was reached.
     private var hasRoom: Bool { queue.withLock { $0.bytes < maxBytes - maxBytes / 8 } }
 
-    private func keep(_ operation: Operation) throws(StoreError) {
+    /// Throws `.full`.
+    private func reserve(_ bytes: Int) throws(StoreError) {
         try queue.withLock { queue throws(StoreError) in
-            guard queue.bytes + operation.footprint <= maxBytes else { throw .full }
+            guard queue.bytes + reservedBytes.load(ordering: .relaxed) + bytes <= maxBytes else { throw .full }
+            reservedBytes.add(bytes, ordering: .relaxed)
+        }
+    }
+
+    private func keep(_ operation: Operation) {
+        queue.withLock { queue in
             queue.append(operation)
             count.store(queue.count, ordering: .releasing)
         }
