@@ -162,6 +162,23 @@ import Testing
         #expect(try fixture.stored() == (0..<taken).map(String.init))
     }
 
+    @Test func `a full standby does not deny what may have arrived`() throws {
+        let fixture = try Fixture(standbyBytes: 20_000)
+        // The primary makes changes, stays reachable, and nobody has an answer.
+        fixture.primary.healthCheck = true
+        fixture.primary.fault = .answersLost
+        var taken = 0
+        let error = #expect(throws: StoreError.self) {
+            while taken < 100 {
+                try fixture.append("x", to: "s\(taken)")
+                taken += 1
+            }
+        }
+        #expect(taken > 5)
+        #expect(error?.isUnavailability == true)
+        #expect(try fixture.stored("s\(taken)") == ["x"])
+    }
+
     @Test func `closing tells how many operations were never written`() throws {
         let fixture = try Fixture(.unreachable)
         try fixture.append("x")

@@ -49,10 +49,17 @@ package final class OutageStore: SessionService {
                 failure = error
             }
         }
-        guard let standby, operation.canWait, !isClosing.load(ordering: .acquiring) else { throw failure ?? unreachable }
-        let outcome = try standby.take(operation)
-        replayWakeup.signal()
-        return Answer(outcome, from: standby.kind, isPartial: true)
+        guard let standby, operation.canWait, !isClosing.load(ordering: .acquiring) else {
+            throw failure ?? unreachable
+        }
+        do {
+            let outcome = try standby.take(operation)
+            replayWakeup.signal()
+            return Answer(outcome, from: standby.kind, isPartial: true)
+        } catch {
+            // Of a change that may have arrived nobody is told that it was not made.
+            throw failure ?? error
+        }
     }
 
     package func answer(toReading id: SessionID, last: Int?) throws(StoreError) -> Answer<Session?> {
