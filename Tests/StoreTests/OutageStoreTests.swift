@@ -131,6 +131,18 @@ import Testing
         #expect(try fixture.stored("gone") == nil)
     }
 
+    @Test func `a deletion takes with it what was appended before it in the same outage`() throws {
+        let fixture = try Fixture(.unreachable)
+        try fixture.append("x")
+        #expect(try fixture.store.delete(SessionID("a")!).value.existed)
+        try fixture.append("before", to: "b")
+        _ = try fixture.store.delete(SessionID("b")!)
+        try fixture.append("after", to: "b")
+        try fixture.heal()
+        #expect(try fixture.stored() == nil)
+        #expect(try fixture.stored("b") == ["after"])
+    }
+
     @Test func `a key is known during the outage and after it`() throws {
         let fixture = try Fixture(.unreachable)
         let key = IdempotencyKey(key: "k", fingerprint: 1)

@@ -15,8 +15,8 @@ package struct Operation: Sendable, Equatable {
     package let id: OperationID
     package let session: SessionID
     package let change: Change
-    /// The time on the primary's clock when a standby took the operation, where it is known. A deletion leaves a
-    /// session alone that was updated later.
+    /// The time on the primary's clock when the operation was given, where it is known and counts: a deletion leaves a
+    /// session alone that was updated later. Nil where a standby has taken other operations of the session before.
     package var takenAt: Timestamp?
     /// What the client was told when a standby took the append: it is what a later repetition with the same key is
     /// told, too.

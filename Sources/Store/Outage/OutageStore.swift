@@ -53,6 +53,8 @@ package final class OutageStore: SessionService {
             throw failure ?? unreachable
         }
         do {
+            // What waits of the session is made when it is replayed: it must not protect it from a deletion after it.
+            if try standby.holds(operation.session) { operation.takenAt = nil }
             let outcome = try standby.take(operation)
             replayWakeup.signal()
             return Answer(outcome, from: standby.kind, isPartial: true)
