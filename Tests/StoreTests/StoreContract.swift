@@ -2,7 +2,6 @@ import Store
 import System
 import TestSupport
 import Testing
-import Text
 
 /// The ways of keeping sessions to which the contract applies, each as the routes have it.
 enum ServiceUnderTest: String, CaseIterable, Sendable {
@@ -128,55 +127,5 @@ func expectUnavailable(_ body: () throws -> Void, sourceLocation: SourceLocation
         #expect(!reason.contains("secret"), sourceLocation: sourceLocation)
     } catch {
         Issue.record("\(error)", sourceLocation: sourceLocation)
-    }
-}
-
-extension Message {
-    static func user(_ content: String) -> Message { Message(role: "user", content: content) }
-
-    /// A message from its JSON.
-    static func json(_ text: String) throws -> Message {
-        var reader = JSONReader(Array(text.utf8))
-        let value = try reader.readDocument()
-        return Message(value, from: reader)
-    }
-}
-
-extension Session {
-    /// The messages as JSON, each by itself.
-    var messageTexts: [String] {
-        var texts: [String] = []
-        var depth = 0
-        var start = 0
-        var (isInString, isEscaped) = (false, false)
-        for (index, byte) in (messages + [UInt8(ascii: ",")]).enumerated() {
-            if isInString {
-                if !isEscaped, byte == UInt8(ascii: "\"") { isInString = false }
-                isEscaped = !isEscaped && byte == UInt8(ascii: "\\")
-                continue
-            }
-            switch byte {
-            case UInt8(ascii: "\""): isInString = true
-            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
-            case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
-            case UInt8(ascii: ",") where depth == 0 && index > start:
-                texts.append(String(decoding: messages[start..<index], as: UTF8.self))
-                start = index + 1
-            default: break
-            }
-        }
-        return texts
-    }
-
-    var contents: [String] {
-        messageTexts.map { text in
-            var reader = JSONReader(Array(text.utf8))
-            guard let value = try? reader.readDocument(), value.kind == .object,
-                let content = reader.members(of: value).first(where: {
-                    reader.name(of: $0).elementsEqual("content".utf8)
-                })
-            else { return text }
-            return String(decoding: reader.text(of: content.value), as: UTF8.self)
-        }
     }
 }
