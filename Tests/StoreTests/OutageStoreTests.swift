@@ -214,11 +214,15 @@ import Testing
         let fixture = try Fixture()
         fixture.primary.fault = .unreachable
         for number in 0..<3 { try fixture.append("\(number)", to: "s\(number)") }
+        #expect(fixture.events == [.primaryLost(reason: "unreachable", hasStandby: true)])
         try fixture.heal()
-        #expect(
-            fixture.events == [
-                .primaryLost(reason: "unreachable", hasStandby: true), .primaryRecovered(pending: 3),
-            ])
+        try waitUntil("the return is told") { fixture.events.count > 1 }
+        guard case .primaryRecovered(let pending) = fixture.events.last else {
+            Issue.record("\(fixture.events)")
+            return
+        }
+        // A replay may have begun already.
+        #expect(pending <= 3 && fixture.events.count == 2)
     }
 
     @Test func `a call that fails while the health check is well loses nothing but that call`() throws {
