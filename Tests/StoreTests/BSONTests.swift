@@ -38,8 +38,8 @@ import Text
         ("0", BSONNumber.int32(0)), ("-1", .int32(-1)), ("2147483647", .int32(.max)), ("-2147483648", .int32(.min)),
         ("2147483648", .int64(2_147_483_648)), ("9223372036854775807", .int64(.max)),
         ("-9223372036854775808", .int64(.min)), ("1.0", .double(1)), ("1e2", .double(100)), ("0.1", .double(0.1)),
-        ("-0", .double(-0.0)), ("-0.0", .double(-0.0)), ("5e-324", .double(.leastNonzeroMagnitude)), ("0e999", .double(0)),
-        ("100000000000000000000", .double(1e20)),
+        ("-0", .double(-0.0)), ("-0.0", .double(-0.0)), ("5e-324", .double(.leastNonzeroMagnitude)),
+        ("0e999", .double(0)), ("100000000000000000000", .double(1e20)),
     ])
     func `a number takes the type that holds it exactly`(_ text: String, _ number: BSONNumber) {
         let made = BSONNumber(Array(text.utf8)[...])
@@ -114,7 +114,8 @@ import Text
             writer.document("a") { $0.string("b", "text") }
             writer.array("c") { $0.int64(1) }
             writer.raw("d", .binary, bytes(Int32(2)) + [0, 1, 2])
-            writer.raw("e", .javaScriptWithScope, bytes(Int32(15)) + bytes(Int32(2)) + Array("f\0".utf8) + [5, 0, 0, 0, 0])
+            writer.raw(
+                "e", .javaScriptWithScope, bytes(Int32(15)) + bytes(Int32(2)) + Array("f\0".utf8) + [5, 0, 0, 0, 0])
             writer.raw("f", .regularExpression, Array("a\0b\0".utf8))
             writer.raw("g", .decimal128, [UInt8](repeating: 1, count: 16))
         }

@@ -16,8 +16,9 @@ import Testing
         for _ in 0..<7 { _ = try take(4000) { .append($0, key: nil) } }
         let known = try standby.known(of: id, last: nil)
         #expect(standby.backlog == Backlog(operations: 7, sessions: 1, hasRoom: true))
+        let key = IdempotencyKey(key: "k", fingerprint: 1)
         #expect(throws: StoreError.full) {
-            try take(9000) { isAppend ? .append($0, key: IdempotencyKey(key: "k", fingerprint: 1)) : .replace($0, .none) }
+            try take(9000) { isAppend ? .append($0, key: key) : .replace($0, .none) }
         }
         #expect(try standby.known(of: id, last: nil) == known)
         #expect(standby.backlog == Backlog(operations: 7, sessions: 1, hasRoom: true))

@@ -68,7 +68,8 @@ final class MongoDatabase: Sendable {
 
     /// A new database on a server.
     convenience init(uri: String? = nil) throws {
-        try self.init(uri: try uri ?? ReplicaSet.shared(), name: "test_\(UInt64.random(in: 0..<(1 << 48)))", isOwn: true)
+        let name = "test_\(UInt64.random(in: 0..<(1 << 48)))"
+        try self.init(uri: try uri ?? ReplicaSet.shared(), name: name, isOwn: true)
     }
 
     /// A database that is there.

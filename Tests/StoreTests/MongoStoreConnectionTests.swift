@@ -13,8 +13,9 @@ import Testing
     // MARK: The address
 
     @Test(arguments: [
-        "mongodb://user:secret:word@host/", "mongodb://us%er:secret@host/", "mongodb://user:sec%ret@host/", "http://secret",
-        "", "mongodb://", "mongodb://user:secret@", "mongodb://host/?readPreference=secret", "mongodb://host\0secret/",
+        "mongodb://user:secret:word@host/", "mongodb://us%er:secret@host/", "mongodb://user:sec%ret@host/",
+        "http://secret", "", "mongodb://", "mongodb://user:secret@", "mongodb://host/?readPreference=secret",
+        "mongodb://host\0secret/",
     ])
     func `a bad address is refused without being repeated`(_ uri: String) throws {
         do {
@@ -178,7 +179,8 @@ import Testing
     // MARK: TLS
 
     @Test func `a server that wants TLS gets it`() throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("session-fcgi-tls-\(UUID().uuidString)")
+        let folder = FileManager.default.temporaryDirectory
+            .appendingPathComponent("session-fcgi-tls-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let script = """

@@ -21,7 +21,12 @@ import Testing
         ([#"{"key": {"updated_at": 1}, "name": "by_date", "expireAfterSeconds": 600}"#], 0),
         ([#"{"key": {"updated_at": 1}, "name": "session_ttl", "sparse": true, "expireAfterSeconds": 600}"#], 0),
         ([#"{"key": {"created_at": 1}, "name": "session_ttl", "expireAfterSeconds": 600}"#], 0),
-        ([#"{"key": {"updated_at": -1}, "name": "updated_at_-1"}"#, #"{"key": {"updated_at": 1, "_id": 1}, "name": "both"}"#], 1),
+        (
+            [
+                #"{"key": {"updated_at": -1}, "name": "updated_at_-1"}"#,
+                #"{"key": {"updated_at": 1, "_id": 1}, "name": "both"}"#,
+            ], 1
+        ),
         (
             [
                 #"{"key": {"updated_at": -1}, "name": "newest", "expireAfterSeconds": 60}"#,
@@ -64,7 +69,10 @@ import Testing
         }
     }
 
-    @Test(arguments: [[], [#"{"key": {"updated_at": 1}, "name": "updated_at_1"}"#], [#"{"key": {"updated_at": 1}, "name": "session_ttl", "expireAfterSeconds": 9}"#]])
+    @Test(arguments: [
+        [], [#"{"key": {"updated_at": 1}, "name": "updated_at_1"}"#],
+        [#"{"key": {"updated_at": 1}, "name": "session_ttl", "expireAfterSeconds": 9}"#],
+    ])
     func `eight workers at once agree`(indexes: [String]) throws {
         for _ in 0..<3 {
             let database = try MongoDatabase()
@@ -94,7 +102,8 @@ import Testing
         let database = try MongoDatabase()
         let store = try database.store(StoreLimits(ttlSeconds: 600))
         defer { store.close() }
-        try database.run(#"{"createIndexes": "sessions", "indexes": [{"key": {"updated_at": 1}, "name": "updated_at_1"}]}"#)
+        try database.run(
+            #"{"createIndexes": "sessions", "indexes": [{"key": {"updated_at": 1}, "name": "updated_at_1"}]}"#)
         let diagnosis = store.diagnose()
         #expect(diagnosis.problem == nil)
         #expect(diagnosis.serverVersion?.contains(".") == true)
@@ -116,7 +125,9 @@ extension MongoDatabase {
     }
 
     func planned(_ ttlSeconds: Int) throws -> [MongoIndexes.Step] {
-        try withIndexes(ttlSeconds) { indexes, client throws(MongoError) in indexes.plan(for: try indexes.list(client)) }
+        try withIndexes(ttlSeconds) { indexes, client throws(MongoError) in
+            indexes.plan(for: try indexes.list(client))
+        }
     }
 
     private func withIndexes<Result>(

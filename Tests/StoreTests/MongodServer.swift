@@ -31,7 +31,8 @@ final class MongodServer: Sendable {
 
     init(_ arguments: [String] = [], start: Bool = true) throws {
         port = try Self.freePort()
-        folder = FileManager.default.temporaryDirectory.appendingPathComponent("session-fcgi-mongod-\(UUID().uuidString)")
+        folder = FileManager.default.temporaryDirectory
+            .appendingPathComponent("session-fcgi-mongod-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         self.arguments = arguments
         if start { try self.start() }
