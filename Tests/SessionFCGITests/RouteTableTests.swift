@@ -28,9 +28,7 @@ import Testing
         }
 
         private func read(_ call: Call, _ id: SessionID) throws(Problem) -> Response {
-            let answer = try ask(sessions) { sessions throws(StoreError) in
-                try sessions.answer(toReading: id, last: nil)
-            }
+            let answer = try ask(sessions.answer(toReading: id, last: nil))
             guard let session = answer.value else { throw .noSession }
             var response = Response(200, from: answer)
             response.body.append("\(session.messageCount) \(String(decoding: call.parameters[0], as: UTF8.self))")

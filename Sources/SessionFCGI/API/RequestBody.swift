@@ -27,15 +27,13 @@ struct RequestBody {
         do throws(JSONError) {
             object = try reader.readDocument()
         } catch {
-            throw Problem(error)
+            throw Problem(400, "The body is not valid JSON: \(error).")
         }
         guard object.kind == .object else { throw Problem(400, "The body must be a JSON object.") }
         self.bytes = bytes
         self.reader = reader
         members = reader.members(of: object)
     }
-
-    func has(_ name: StaticString) -> Bool { self[name] != nil }
 
     subscript(name: StaticString) -> JSONValue? {
         members.first { member in name.withUTF8Buffer { reader.name(of: member).elementsEqual($0) } }?.value

@@ -69,8 +69,7 @@ struct Router: Sendable {
                 problem.allow = resource.allow
                 throw problem
             }
-            var response = Response.noContent()
-            response.headers.append(("Allow", resource.allow))
+            let response = Response(status: 204, contentType: nil, headers: [("Allow", resource.allow)])
             return Destination(place: .answer(response), resource: resource)
         } catch {
             let response = resource?.family.response(to: error) ?? error.response

@@ -1,12 +1,11 @@
 import Store
+import Text
 
 extension RouteFamily {
-    /// Asks the service, and puts its refusals into HTTP's terms.
-    func ask<Value>(
-        _ sessions: any SessionService, _ question: (any SessionService) throws(StoreError) -> Value
-    ) throws(Problem) -> Value {
+    /// What a question to the sessions is answered, with a store's refusals in HTTP's terms.
+    func ask<Value>(_ question: @autoclosure () throws(StoreError) -> Value) throws(Problem) -> Value {
         do {
-            return try question(sessions)
+            return try question()
         } catch {
             throw Problem(error)
         }
@@ -14,9 +13,8 @@ extension RouteFamily {
 }
 
 extension Response {
-    init<Value>(_ status: Int, from answer: Answer<Value>) {
-        self.init(status: status)
-        store = answer.source.rawValue
+    init<Value>(_ status: Int, from answer: Answer<Value>, body: ByteBuffer = ByteBuffer()) {
+        self.init(status: status, body: body, store: answer.source.rawValue)
     }
 }
 
@@ -44,11 +42,10 @@ extension Problem {
         case .tooLarge(let limit):
             self.init(413, "The messages are larger than a session may be (\(limit) bytes).", limit: limit)
         case .full:
-            self.init(503, "The store takes no more messages until it has written those it holds to MongoDB.")
-            retryAfter = 5
+            self.init(
+                503, "The store takes no more messages until it has written those it holds to MongoDB.", retryAfter: 5)
         case .unavailable(let reason):
-            self.init(503, "The session store cannot be reached. Try again.")
-            retryAfter = 2
+            self.init(503, "The session store cannot be reached. Try again.", retryAfter: 2)
             cause = reason
         case .failed(let reason):
             self.init(500, "The session store gave an unexpected answer. The log has it under this X-Request-ID.")

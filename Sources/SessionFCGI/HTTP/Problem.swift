@@ -15,11 +15,12 @@ struct Problem: Error, Equatable {
     /// What the log is told and the client is not.
     var cause: String?
 
-    init(_ status: Int, _ detail: String, field: String? = nil, limit: Int? = nil) {
+    init(_ status: Int, _ detail: String, field: String? = nil, limit: Int? = nil, retryAfter: Int? = nil) {
         self.status = status
         self.detail = detail
         self.field = field
         self.limit = limit
+        self.retryAfter = retryAfter
     }
 
     static let noRoute = Problem(404, "There is no such route. The routes are listed in /openapi.yaml.")
@@ -40,11 +41,5 @@ struct Problem: Error, Equatable {
         if status == 401 { response.headers.append(("WWW-Authenticate", "Bearer")) }
         response.cause = cause
         return response
-    }
-}
-
-extension Problem {
-    init(_ error: JSONError) {
-        self.init(400, "The body is not valid JSON: \(error).")
     }
 }

@@ -17,8 +17,9 @@ struct Response: Sendable {
     /// A fault's cause, for the log.
     var cause: String?
 
-    static func noContent() -> Response {
-        Response(status: 204, contentType: nil)
+    /// An object, with the status 200.
+    static func json(capacity: Int = 256, _ write: (inout JSONWriter) -> Void) -> Response {
+        Response(status: 200, body: JSONWriter.object(capacity: capacity, write))
     }
 }
 

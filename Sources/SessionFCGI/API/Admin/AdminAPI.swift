@@ -19,31 +19,25 @@ struct AdminAPI: RouteFamily {
     private func cleanUp(_ call: Call) throws(Problem) -> Response {
         let days = try call.target.integer("days", in: Self.cleanupDays) ?? 7
         let dryRun = try call.target.flag("dry_run")
-        let deleted = try ask(sessions) { sessions throws(StoreError) in
-            try sessions.cleanup(olderThanDays: days, dryRun: dryRun, progress: { _ in })
-        }
-        var response = Response(status: 200)
-        response.body = JSONWriter.object { writer in
+        let deleted = try ask(sessions.cleanup(olderThanDays: days, dryRun: dryRun, progress: { _ in }))
+        return .json { writer in
             writer.string("status", "ok")
             writer.integer("deleted_sessions", deleted)
             writer.integer("days", days)
             if dryRun { writer.boolean("dry_run", true) }
         }
-        return response
     }
 
     private func list(_ call: Call) throws(Problem) -> Response {
         let limit = try call.target.integer("limit", in: 1...500) ?? 50
-        let cursor = try call.target.parameter("cursor").map { text throws(Problem) in try SessionCursor(token: text) }
-        let page = try ask(sessions) { sessions throws(StoreError) in try sessions.list(limit: limit, after: cursor) }
-        var response = Response(status: 200)
-        response.body = JSONWriter.object(capacity: 64 + 192 * page.sessions.count) { writer in
+        let cursor = try call.target.parameter("cursor").map(SessionCursor.init(token:))
+        let page = try ask(sessions.list(limit: limit, after: cursor))
+        return .json(capacity: 64 + 192 * page.sessions.count) { writer in
             writer.array("sessions") { array in
                 for summary in page.sessions { array.object { $0.members(of: summary) } }
             }
             if let next = page.next { writer.string("next_cursor", next.token) } else { writer.null("next_cursor") }
         }
-        return response
     }
 }
 

@@ -6,10 +6,6 @@ struct HealthAPI: RouteFamily {
     let sessions: any SessionService
     private let startedAt = ContinuousClock.now
 
-    init(sessions: any SessionService) {
-        self.sessions = sessions
-    }
-
     var routes: [Route] {
         [
             Route(.get, "/health", .open, asksStore: false, answer: health),
@@ -21,9 +17,7 @@ struct HealthAPI: RouteFamily {
     private func health(_ call: Call) -> Response {
         let status = sessions.status
         let isWhole = status.primary != .unreachable && status.pendingOperations ?? 0 == 0
-        var response = Response(status: 200)
-        response.store = status.kind.rawValue
-        response.body = JSONWriter.object { writer in
+        var response = Response.json { writer in
             writer.string("status", isWhole ? "ok" : "degraded")
             writer.string("mongodb", status.primary.text)
             writer.integer("active_sessions", status.activeSessions)
@@ -33,24 +27,17 @@ struct HealthAPI: RouteFamily {
             writer.string("version", version)
             writer.integer("uptime_seconds", (ContinuousClock.now - startedAt).components.seconds)
         }
+        response.store = status.kind.rawValue
         return response
     }
 
-    private func live(_ call: Call) -> Response {
-        var response = Response(status: 200)
-        response.body = JSONWriter.object { $0.string("status", "ok") }
-        return response
-    }
+    private func live(_ call: Call) -> Response { .json { $0.string("status", "ok") } }
 
     private func ready(_ call: Call) throws(Problem) -> Response {
         guard sessions.status.isReady else {
-            var problem = Problem(503, "A session could not be read and written now.")
-            problem.retryAfter = 1
-            throw problem
+            throw Problem(503, "A session could not be read and written now.", retryAfter: 1)
         }
-        var response = Response(status: 200)
-        response.body = JSONWriter.object { $0.string("status", "ready") }
-        return response
+        return .json { $0.string("status", "ready") }
     }
 }
 

@@ -17,24 +17,21 @@ struct PythonServiceAPI: RouteFamily {
 
     private func readHistory(_ call: Call, _ id: SessionID) throws(Problem) -> Response {
         let answer = try readWhatIsKnown(id, last: nil)
-        var response = Response(200, from: answer)
         // In the service's own shape, which has no member for a partial answer; the header tells which store it is from.
-        response.body = answer.value.map { JSONWriter.history($0, isPartial: false) } ?? JSONWriter.object { writer in
+        let body = answer.value.map { JSONWriter.history($0, isPartial: false) } ?? JSONWriter.object { writer in
             writer.string("session_id", id.bytes)
             writer.integer("message_count", 0)
             writer.array("messages", elements: [])
         }
-        return response
+        return Response(200, from: answer, body: body)
     }
 
     private func clear(_ call: Call, _ id: SessionID) throws(Problem) -> Response {
-        let answer = try ask(sessions) { sessions throws(StoreError) in try sessions.delete(id) }
-        var response = Response(200, from: answer)
-        response.body = JSONWriter.object { writer in
+        let answer = try ask(sessions.delete(id))
+        return Response(200, from: answer, body: JSONWriter.object { writer in
             writer.string("session_id", id.bytes)
             writer.string("status", "cleared")
-        }
-        return response
+        })
     }
 
     private func echo(_ call: Call) throws(Problem) -> Response {
@@ -50,17 +47,15 @@ struct PythonServiceAPI: RouteFamily {
         for message in messages where message.json.count > limits.maxMessageBytes {
             throw Problem(413, "query is too long for a message.", field: "query", limit: limits.maxMessageBytes)
         }
-        let answer = try ask(sessions) { sessions throws(StoreError) in try sessions.append(messages, to: id) }
-        var response = Response(200, from: answer)
-        response.body = JSONWriter.object { writer in
+        let answer = try ask(sessions.append(messages, to: id))
+        return Response(200, from: answer, body: JSONWriter.object { writer in
             writer.string("session_id", id.bytes)
             writer.string("decision_brief", brief)
             writer.integer("prior_message_count", prior)
             writer.integer("current_message_count", answer.value.messageCount)
             writer.array("citations", elements: [])
             writer.object("metadata") { $0.boolean("test_mode", true) }
-        }
-        return response
+        })
     }
 
     /// These routes' clients know no 503: while the primary is unreachable they get what its standby knows.

@@ -25,14 +25,12 @@ struct SessionsAPI: RouteFamily {
         let body = try RequestBody(call.request, maximumBytes: limits.maxBodyBytes)
         try body?.refuseMembers(except: "session_id", "messages")
         var messages: [Message] = []
-        if let body, body.has("messages") { messages = try body.messages(by: rule) }
+        if let body, body["messages"] != nil { messages = try body.messages(by: rule) }
         let named = try body?.sessionID()
         let id = named ?? .random()
-        let answer = try ask(sessions) { sessions throws(StoreError) in
-            // Nobody has a random id yet, so that it needs no look whether somebody has.
-            if named == nil { return try sessions.replace(id, messages: messages) }
-            return try sessions.create(id, messages: messages)
-        }
+        // Nobody has a random id yet, so that it needs no look whether somebody has.
+        let answer = try ask(
+            named == nil ? sessions.replace(id, messages: messages) : sessions.create(id, messages: messages))
         return response(201, with: answer, at: id, isNew: true)
     }
 
@@ -41,7 +39,7 @@ struct SessionsAPI: RouteFamily {
         let condition = try call.request.ifNoneMatch.map { header throws(Problem) in
             try EntityTags(header, field: "If-None-Match")
         }
-        let answer = try ask(sessions) { sessions throws(StoreError) in try sessions.answer(toReading: id, last: last) }
+        let answer = try ask(sessions.answer(toReading: id, last: last))
         guard let session = answer.value else { throw .noSession }
         var response = Response(200, from: answer)
         addEntityTag(of: session, to: &response, isPartial: answer.isPartial)
@@ -59,34 +57,28 @@ struct SessionsAPI: RouteFamily {
         try body.refuseMembers(except: "messages")
         let messages = try body.messages(by: rule)
         let condition = try Condition(call.request)
-        let answer = try ask(sessions) { sessions throws(StoreError) in
-            try sessions.replace(id, messages: messages, condition: condition)
-        }
+        let answer = try ask(sessions.replace(id, messages: messages, condition: condition))
         let isNew = !answer.value.existed
         return response(isNew ? 201 : 200, with: answer, at: id, isNew: isNew)
     }
 
     private func delete(_ call: Call, _ id: SessionID) throws(Problem) -> Response {
-        let answer = try ask(sessions) { sessions throws(StoreError) in try sessions.delete(id) }
+        let answer = try ask(sessions.delete(id))
         guard answer.value.existed else { throw .noSession }
-        var response = Response.noContent()
-        response.store = answer.source.rawValue
-        return response
+        return Response(status: 204, contentType: nil, store: answer.source.rawValue)
     }
 
     private func readMessages(_ call: Call, _ id: SessionID) throws(Problem) -> Response {
         let last = try call.target.integer("last", in: Self.lastRange)
-        let answer = try ask(sessions) { sessions throws(StoreError) in try sessions.answer(toReading: id, last: last) }
+        let answer = try ask(sessions.answer(toReading: id, last: last))
         guard let session = answer.value else { throw .noSession }
-        var response = Response(200, from: answer)
-        response.body = JSONWriter.history(session, isPartial: answer.isPartial)
-        return response
+        return Response(200, from: answer, body: JSONWriter.history(session, isPartial: answer.isPartial))
     }
 
     private func append(_ call: Call, _ id: SessionID) throws(Problem) -> Response {
         let body = try RequestBody(of: call.request, maximumBytes: limits.maxBodyBytes)
         let messages: [Message]
-        if body.has("messages"), !body.has("role") {
+        if body["messages"] != nil, body["role"] == nil {
             try body.refuseMembers(except: "messages")
             messages = try body.messages(by: rule)
             guard !messages.isEmpty else {
@@ -95,14 +87,9 @@ struct SessionsAPI: RouteFamily {
         } else {
             messages = [try body.message(by: rule)]
         }
-        let key = try call.request.idempotencyKey.map { text throws(Problem) in
-            IdempotencyKey(key: try idempotencyKey(text), body: body.bytes)
-        }
-        let answer = try ask(sessions) { sessions throws(StoreError) in
-            try sessions.append(messages, to: id, key: key)
-        }
-        var response = Response(201, from: answer)
-        response.body = JSONWriter.append(answer.value, to: id)
+        let key = try idempotencyKey(of: call.request, body)
+        let answer = try ask(sessions.append(messages, to: id, key: key))
+        var response = Response(201, from: answer, body: JSONWriter.append(answer.value, to: id))
         if answer.value.isReplay { response.headers.append(("Idempotency-Replayed", "true")) }
         return response
     }
@@ -111,19 +98,20 @@ struct SessionsAPI: RouteFamily {
 
     private func response(_ status: Int, with answer: Answer<Outcome>, at id: SessionID, isNew: Bool) -> Response {
         let session = answer.value.session(id)
-        var response = Response(status, from: answer)
-        response.body = JSONWriter.session(session, isPartial: answer.isPartial)
+        var response = Response(
+            status, from: answer, body: JSONWriter.session(session, isPartial: answer.isPartial))
         if isNew { response.headers.append(("Location", location(of: id))) }
         addEntityTag(of: session, to: &response, isPartial: answer.isPartial)
         return response
     }
 
-    private func idempotencyKey(_ text: String) throws(Problem) -> String {
+    private func idempotencyKey(of request: Request, _ body: RequestBody) throws(Problem) -> IdempotencyKey? {
+        guard let text = request.idempotencyKey else { return nil }
         guard (1...128).contains(text.utf8.count), text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else {
             throw Problem(
                 400, "An Idempotency-Key is 1 to 128 printable ASCII characters.", field: "Idempotency-Key", limit: 128)
         }
-        return text
+        return IdempotencyKey(key: text, body: body.bytes)
     }
 
     /// A partial view has no tag: it says nothing of the state that the primary holds.
