@@ -15,7 +15,10 @@ import Text
         return (FastCGIClient(adopting: ends[0]), ends[1])
     }
 
-    private func exchange() -> Exchange { Exchange(answerTimeout: .seconds(20)) }
+    private func finish(_ exchange: Exchange, _ body: ByteBuffer? = nil) -> Int32? {
+        let header = Response(status: 200, body: body ?? ByteBuffer()).header(requestID: "x")
+        return exchange.finish(header, body, within: .seconds(20))
+    }
 
     private func read(_ exchange: Exchange, _ connection: Int32, limit: Int = 1_000) -> Exchange.Reading {
         exchange.read(from: connection, within: .seconds(20), maximumBodyBytes: limit)
@@ -35,7 +38,7 @@ import Text
 
     @Test func `a kept connection comes back open, with nothing of the exchange on it`() throws {
         let (client, worker) = pair()
-        let exchange = exchange()
+        let exchange = Exchange()
         for index in 0..<3 {
             client.write(WireRequest.append("\(index)", to: "s").bytes)
             guard case .request(let request) = read(exchange, worker) else {
@@ -44,7 +47,7 @@ import Text
             }
             #expect(request.method == "POST" && request.id == "wire-1")
             #expect(request.target == Array("/sessions/s/messages".utf8))
-            #expect(exchange.finish(Response(status: 200).header(requestID: "x"), ByteBuffer()) == worker)
+            #expect(finish(exchange, ByteBuffer()) == worker)
             #expect(client.readAnswer()?.status == 200)
             #expect(isOpen(worker))
             #expect(!client.isSpokenTo(within: 0))
@@ -54,19 +57,19 @@ import Text
 
     @Test func `a connection that is not kept is closed by libfcgi`() throws {
         let (client, worker) = pair()
-        let exchange = exchange()
+        let exchange = Exchange()
         client.write(WireRequest(keep: false).bytes)
         guard case .request = read(exchange, worker) else {
             Issue.record("no request")
             return
         }
-        #expect(exchange.finish(Response(status: 200).header(requestID: "x"), nil) == nil)
+        #expect(finish(exchange) == nil)
         #expect(client.readAnswer()?.status == 200)
         #expect(client.isClosedByPeer())
     }
 
     @Test func `an exchange serves one connection after another`() throws {
-        let exchange = exchange()
+        let exchange = Exchange()
         let (first, firstEnd) = pair()
         let (second, secondEnd) = pair()
         for (client, end) in [(first, firstEnd), (second, secondEnd), (first, firstEnd)] {
@@ -75,7 +78,7 @@ import Text
                 Issue.record("no request")
                 return
             }
-            #expect(exchange.finish(Response(status: 200).header(requestID: "x"), nil) == end)
+            #expect(finish(exchange) == end)
             #expect(client.readAnswer()?.status == 200)
         }
         close(firstEnd)
@@ -84,7 +87,7 @@ import Text
 
     @Test(arguments: [0, 5, 16, 40])
     func `a peer that leaves early is a closed connection, and the exchange goes on`(length: Int) throws {
-        let exchange = exchange()
+        let exchange = Exchange()
         let (gone, goneEnd) = pair()
         gone.write(Array(WireRequest().bytes.prefix(length)))
         gone.close()
@@ -98,12 +101,12 @@ import Text
             Issue.record("no request")
             return
         }
-        #expect(exchange.finish(Response(status: 200).header(requestID: "x"), nil) == end)
+        #expect(finish(exchange) == end)
         close(end)
     }
 
     @Test func `a peer that leaves before its answer costs the connection and nothing else`() throws {
-        let exchange = exchange()
+        let exchange = Exchange()
         let (client, end) = pair()
         client.write(WireRequest().bytes)
         guard case .request = read(exchange, end) else {
@@ -113,11 +116,11 @@ import Text
         client.close()
         var body = ByteBuffer()
         body.append([UInt8](repeating: 0x78, count: 1 << 20))
-        #expect(exchange.finish(Response(status: 200, body: body).header(requestID: "x"), body) == nil)
+        #expect(finish(exchange, body) == nil)
     }
 
     @Test func `nothing is cut off before its time, and nothing twice`() {
-        let exchange = exchange()
+        let exchange = Exchange()
         #expect(!exchange.cutOff(at: .now + .seconds(3600)))
     }
 }

@@ -18,13 +18,9 @@ final class Exchange: @unchecked Sendable {
         case closed
     }
 
-    private struct PendingIO {
-        let connection: Int32
-        let deadline: ContinuousClock.Instant
-    }
-
     private let request: UnsafeMutablePointer<FCGX_Request>
-    private let pending = Mutex<PendingIO?>(nil)
+    /// The connection whose peer is waited for, and until when.
+    private let pending = Mutex<(connection: Int32, deadline: ContinuousClock.Instant)?>(nil)
 
     /// How much of an unwanted body is read and thrown away, so that the peer, who may be sending it still,
     /// gets to read the answer.
@@ -36,20 +32,14 @@ final class Exchange: @unchecked Sendable {
         return FCGX_Init() == 0
     }()
 
-    private let answerTimeout: Duration
-
-    /// - Parameter answerTimeout: how long a peer may take to read an answer.
-    init(answerTimeout: Duration) {
-        self.answerTimeout = answerTimeout
+    init() {
         precondition(Self.libraryIsReady)
         request = .allocate(capacity: 1)
         // There is no listening socket for libfcgi: it is lent connections that were accepted elsewhere.
         FCGX_InitRequest(request, -1, 0)
     }
 
-    deinit {
-        request.deallocate()
-    }
+    deinit { request.deallocate() }
 
     /// Reads the next request of a connection, which is the exchange's own from here until `finish`.
     /// - Parameters:
@@ -79,9 +69,8 @@ final class Exchange: @unchecked Sendable {
         case .bytes(let bytes): received.body = .bytes(bytes)
         case .tooLarge: received.body = .tooLarge
         case .mismatch:
-            return .refused(
-                Problem(400, "The body does not have the length that Content-Length names."),
-                requestID: received.id)
+            let problem = Problem(400, "The body does not have the length that Content-Length names.")
+            return .refused(problem, requestID: received.id)
         case .broken:
             abandon()
             return .closed
@@ -90,8 +79,9 @@ final class Exchange: @unchecked Sendable {
     }
 
     /// Sends an answer and ends the exchange. Returns the connection when it is to be kept; it is closed else.
-    func finish(_ header: ByteBuffer, _ body: ByteBuffer?) -> Int32? {
-        begin(request.pointee.ipcFd, timeout: answerTimeout)
+    /// - Parameter timeout: how long the peer may take to read the answer.
+    func finish(_ header: ByteBuffer, _ body: ByteBuffer?, within timeout: Duration) -> Int32? {
+        begin(request.pointee.ipcFd, timeout: timeout)
         put(header)
         if let body { put(body) }
         FCGX_Finish_r(request)
@@ -176,10 +166,8 @@ final class Exchange: @unchecked Sendable {
     }
 
     private func begin(_ connection: Int32, timeout: Duration) {
-        pending.withLock { $0 = PendingIO(connection: connection, deadline: .now + timeout) }
+        pending.withLock { $0 = (connection, .now + timeout) }
     }
 
-    private func endIO() {
-        pending.withLock { $0 = nil }
-    }
+    private func endIO() { pending.withLock { $0 = nil } }
 }

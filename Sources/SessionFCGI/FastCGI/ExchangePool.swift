@@ -6,21 +6,15 @@ final class ExchangePool: Sendable {
         let list = Mutex<[Exchange]>([])
     }
 
-    private let answerTimeout: Duration
     /// Every exchange there is, for the thread that cuts off late peers.
     private let all = Mutex<[Exchange]>([])
     /// Those that are not in use, in several lists: with one, its lock was a quarter of what a fixed answer cost.
     private let spare = (0..<32).map { _ in Spare() }
 
-    /// - Parameter answerTimeout: how long a peer may take to read an answer.
-    init(answerTimeout: Duration) {
-        self.answerTimeout = answerTimeout
-    }
-
     /// - Parameter connection: the one that the exchange will be of; it says which list is looked at.
     func take(for connection: Int32) -> Exchange {
         if let exchange = spare(connection).list.withLock({ $0.popLast() }) { return exchange }
-        let new = Exchange(answerTimeout: answerTimeout)
+        let new = Exchange()
         all.withLock { $0.append(new) }
         return new
     }

@@ -42,7 +42,7 @@ final class Worker: Sendable {
     private let poller: Poller
     private let listener: ListeningSocket
     private let admission: StoreAdmission<Job>
-    private let exchanges: ExchangePool
+    private let exchanges = ExchangePool()
     private let acceptPause = AcceptPause()
     private let threads = Threads()
     private let currentPhase = Atomic<UInt8>(Phase.running.rawValue)
@@ -59,7 +59,6 @@ final class Worker: Sendable {
         self.requestLog = requestLog
         // Two threads are kept free of the store, where there are as many.
         admission = StoreAdmission(limit: max(1, options.threads - min(2, options.threads / 2)))
-        exchanges = ExchangePool(answerTimeout: options.answerTimeout)
         poller = try Poller()
     }
 
@@ -207,7 +206,8 @@ final class Worker: Sendable {
     }
 
     private func send(_ response: Response, id: String, isHead: Bool, over exchange: Exchange, of connection: Int32) {
-        if let kept = exchange.finish(response.header(requestID: id), isHead ? nil : response.body) {
+        let (header, body) = (response.header(requestID: id), isHead ? nil : response.body)
+        if let kept = exchange.finish(header, body, within: options.answerTimeout) {
             park(kept, isNew: false)
         } else {
             openConnections.subtract(1, ordering: .relaxed)

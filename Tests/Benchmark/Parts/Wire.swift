@@ -6,7 +6,7 @@ import Store
 /// Both ends of one FastCGI connection, on one thread: what is written waits in the socket until it is read.
 final class Wire {
     private let router: Router
-    private let exchange = Exchange(answerTimeout: .seconds(5))
+    private let exchange = Exchange()
     private let webServer: Int32
     private let worker: Int32
     private var answer = [UInt8](repeating: 0, count: 65_536)
@@ -33,7 +33,8 @@ final class Wire {
                 from: worker, within: .seconds(5), maximumBodyBytes: router.options.maxBodyBytes)
         else { throw Broken() }
         let response = router.respond(to: request)
-        guard exchange.finish(response.header(requestID: request.id), response.body) != nil else { throw Broken() }
+        let header = response.header(requestID: request.id)
+        guard exchange.finish(header, response.body, within: .seconds(5)) != nil else { throw Broken() }
         return read(webServer, &answer, answer.count)
     }
 
