@@ -17,7 +17,7 @@ final class Worker: Sendable {
     }
 
     /// Where a worker is in its life. It only goes forward.
-    enum Phase: UInt8, Sendable {
+    enum Phase: UInt8, Sendable, AtomicRepresentable {
         case running
         /// No new connection is taken; those that are open are served.
         case draining
@@ -45,7 +45,7 @@ final class Worker: Sendable {
     private let exchanges = ExchangePool()
     private let acceptPause = AcceptPause()
     private let threads = Threads()
-    private let currentPhase = Atomic<UInt8>(Phase.running.rawValue)
+    private let currentPhase = Atomic(Phase.running)
     private let openConnections = Atomic<Int>(0)
     private let requestsInHand = Atomic<Int>(0)
 
@@ -67,16 +67,11 @@ final class Worker: Sendable {
         (openConnections.load(ordering: .sequentiallyConsistent), requestsInHand.load(ordering: .relaxed))
     }
 
-    var phase: Phase {
-        guard let phase = Phase(rawValue: currentPhase.load(ordering: .sequentiallyConsistent)) else {
-            preconditionFailure("a phase that does not exist")
-        }
-        return phase
-    }
+    var phase: Phase { currentPhase.load(ordering: .sequentiallyConsistent) }
 
     private func advance(to phase: Phase) {
-        let before = currentPhase.exchange(phase.rawValue, ordering: .sequentiallyConsistent)
-        precondition(before <= phase.rawValue, "a worker's life goes forward only")
+        let before = currentPhase.exchange(phase, ordering: .sequentiallyConsistent)
+        precondition(before.rawValue <= phase.rawValue, "a worker's life goes forward only")
     }
 
     // MARK: Its life
@@ -84,9 +79,7 @@ final class Worker: Sendable {
     /// Starts the threads, which end after `stop` and are waited for by `join`.
     func start() throws(SystemCallError) {
         try poller.watch(listener)
-        for _ in 0..<options.threads {
-            try threads.start { self.run() }
-        }
+        for _ in 0..<options.threads { try threads.start { self.run() } }
     }
 
     /// To be called a few times a second: cuts off peers that are late, and takes up accepting again.

@@ -1,4 +1,5 @@
 import CMongoC
+import Synchronization
 
 /// A connection to MongoDB, lent to one thread at a time.
 struct MongoClient: ~Copyable {
@@ -9,7 +10,7 @@ struct MongoClient: ~Copyable {
     }
 
     /// What a write waits for (MongoDB manual, "Write Concern").
-    enum WriteConcern: UInt8 {
+    enum WriteConcern: UInt8, AtomicRepresentable {
         /// What the address says, or else the server's own default.
         case standard
         /// The journal of a server that stands alone, whose default would lose what it acknowledged in the last tenth

@@ -9,7 +9,7 @@ final class MongoHealth: Sendable {
     /// When the probe that is under way began, in nanoseconds since `epoch`; 0 where there is none.
     private let probeBegan = Atomic<Int64>(0)
     private let count = Atomic(0)
-    private let concern = Atomic(MongoClient.WriteConcern.standard.rawValue)
+    private let concern = Atomic(MongoClient.WriteConcern.standard)
     /// The server's clock less the time since `epoch`, in milliseconds: this machine's own clock may be set.
     private let clockOffset = Atomic<Int64>(.max)
     private let ttlSeconds: Atomic<Int>
@@ -46,14 +46,14 @@ final class MongoHealth: Sendable {
 
     func note(_ answer: MongoProbe.Answer) {
         count.store(answer.sessions, ordering: .relaxed)
-        concern.store(answer.writeConcern.rawValue, ordering: .relaxed)
+        concern.store(answer.writeConcern, ordering: .relaxed)
         if let time = answer.time {
             clockOffset.store(time.milliseconds - Self.nanoseconds() / 1_000_000, ordering: .relaxed)
         }
     }
 
     /// What writes are to wait for.
-    var writeConcern: MongoClient.WriteConcern { .init(rawValue: concern.load(ordering: .relaxed)) ?? .standard }
+    var writeConcern: MongoClient.WriteConcern { concern.load(ordering: .relaxed) }
 
     /// About the time on the server's clock; nil before it was heard from.
     var serverTime: Timestamp? {
