@@ -4,12 +4,9 @@ import System
 
 /// The stores that a plan asks for, put together, open until they are closed.
 struct StoreAssembly {
-    private enum Stores {
-        case memory(MemoryStore)
-        case mongo(MongoStore, OutageStore)
-    }
-
-    private let stores: Stores
+    let sessions: any SessionService
+    /// What belongs to a plan with MongoDB.
+    private let mongo: (store: MongoStore, outage: OutageStore)?
     private let logger: Logger
 
     /// Does no I/O; `start()` does.
@@ -17,50 +14,37 @@ struct StoreAssembly {
     init(_ plan: StorePlan, limits: StoreLimits, threads: Int, logger: Logger) {
         self.logger = logger
         switch plan {
-        case .memory(let maxBytes): stores = .memory(MemoryStore(limits: limits, maxBytes: maxBytes))
+        case .memory(let maxBytes): (sessions, mongo) = (MemoryStore(limits: limits, maxBytes: maxBytes), nil)
         case .mongo(let plan):
             // One more looks for the database's return over the connections that requests use.
             let connections = threads + OutageStore.ownThreads + 1
-            let mongo = MongoStore(plan, limits: limits, maxConnections: connections, logger: logger)
+            let store = MongoStore(plan, limits: limits, maxConnections: connections, logger: logger)
             let standby = plan.standbyBytes.map { MemoryStandby(limits: limits, maxBytes: $0) }
-            let outage = OutageStore(primary: mongo, standby: standby) { event in event.log(to: logger) }
-            stores = .mongo(mongo, outage)
+            let outage = OutageStore(primary: store, standby: standby) { event in event.log(to: logger) }
+            (sessions, mongo) = (outage, (store, outage))
         }
     }
 
     /// Finds out whether the database can be reached, within about a second, and begins the background work, which
     /// `close` ends. Throws where the system has no thread to give.
     func start() throws(SystemCallError) {
-        guard case .mongo(let mongo, let outage) = stores else { return }
-        try mongo.start()
-        try outage.start()
-    }
-
-    var sessions: any SessionService {
-        switch stores {
-        case .memory(let store): store
-        case .mongo(_, let store): store
-        }
+        try mongo?.store.start()
+        try mongo?.outage.start()
     }
 
     /// Whether its calls may wait for a database.
-    var blocks: Bool { connections > 0 }
+    var blocks: Bool { mongo != nil }
 
     /// How many connections to MongoDB it may open; 0 without MongoDB.
-    var connections: Int {
-        switch stores {
-        case .memory: 0
-        case .mongo(let mongo, _): mongo.maxConnections
-        }
-    }
+    var connections: Int { mongo?.store.maxConnections ?? 0 }
 
     /// Writes what is still to be written, at most until the time is over, and ends the background work. To be called when
     /// no request is answered any more. Returns how many acknowledged operations are lost.
     /// - Parameter whileWaiting: called some fifty times a second until then.
     func close(within timeout: Duration, whileWaiting: () -> Void) -> Int {
-        guard case .mongo(let mongo, let outage) = stores else { return 0 }
-        let lost = outage.close(within: timeout, whileWaiting: whileWaiting)
-        mongo.close()
+        guard let mongo else { return 0 }
+        let lost = mongo.outage.close(within: timeout, whileWaiting: whileWaiting)
+        mongo.store.close()
         if lost > 0 {
             logger.error(
                 "Stopping with acknowledged changes that were never written; they are lost.",
