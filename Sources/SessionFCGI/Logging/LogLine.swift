@@ -30,51 +30,44 @@ struct LogLine {
     }
 
     mutating func field(_ name: String, _ value: String) {
-        switch format {
-        case .text:
-            buffer.append(" ")
-            buffer.append(name)
-            buffer.append("=")
-            if value.utf8.contains(where: { $0 <= 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "=") }) {
-                buffer.append(jsonString: value)
-            } else {
-                buffer.append(value)
-            }
-        case .json:
-            buffer.append(",")
-            buffer.append(jsonString: name)
-            buffer.append(":")
+        begin(name)
+        if format == .json || value.utf8.contains(where: \.needsQuotes) {
             buffer.append(jsonString: value)
+        } else {
+            buffer.append(value)
         }
     }
 
-    mutating func field(_ name: StaticString, _ value: some BinaryInteger) {
+    mutating func field(_ name: String, _ value: some BinaryInteger) {
         begin(name)
         buffer.append(decimal: value)
     }
 
     /// - Parameter value: a word that needs no quotes.
-    mutating func field(_ name: StaticString, _ value: StaticString) {
+    mutating func field(_ name: String, _ value: StaticString) {
         begin(name)
         if format == .json { buffer.append(UInt8(ascii: "\"")) }
         buffer.append(value)
         if format == .json { buffer.append(UInt8(ascii: "\"")) }
     }
 
-    private mutating func begin(_ name: StaticString) {
+    mutating func end() { buffer.append(format == .json ? "}\n" : "\n") }
+
+    private mutating func begin(_ name: String) {
         switch format {
         case .text:
             buffer.append(" ")
             buffer.append(name)
             buffer.append("=")
         case .json:
-            buffer.append(",\"")
-            buffer.append(name)
-            buffer.append("\":")
+            buffer.append(",")
+            buffer.append(jsonString: name)
+            buffer.append(":")
         }
     }
+}
 
-    mutating func end() {
-        buffer.append(format == .json ? "}\n" : "\n")
-    }
+extension UInt8 {
+    /// Whether a value with this byte would not be read as one word.
+    fileprivate var needsQuotes: Bool { self <= 0x20 || self == UInt8(ascii: "\"") || self == UInt8(ascii: "=") }
 }
