@@ -8,8 +8,6 @@ func exiting<Result>(_ body: () throws -> Result) throws -> Result {
     } catch let error as ConfigurationError {
         for fault in error.faults { printError(fault) }
         throw ExitCode(ConfigurationError.exitStatus)
-    } catch let error as ExitCode {
-        throw error
     } catch {
         printError("\(error)")
         throw ExitCode.failure

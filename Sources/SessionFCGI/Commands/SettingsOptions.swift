@@ -7,9 +7,7 @@ struct SettingsOptions: ParsableArguments {
     var envFile: String?
 
     func load() throws(ConfigurationError) -> Settings {
-        var environment = try envFile.map { path throws(ConfigurationError) in
-            try EnvironmentFile(path: path).variables
-        } ?? [:]
+        var environment = try envFile.map(EnvironmentFile.init(path:))?.variables ?? [:]
         environment.merge(Self.processEnvironment()) { _, process in process }
         return try Settings(environment)
     }

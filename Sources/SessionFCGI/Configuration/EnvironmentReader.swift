@@ -5,13 +5,7 @@ struct EnvironmentReader {
     let variables: [String: String]
     private(set) var faults: [String] = []
 
-    init(_ variables: [String: String]) {
-        self.variables = variables
-    }
-
-    mutating func fault(_ text: String) {
-        faults.append(text)
-    }
+    mutating func fault(_ text: String) { faults.append(text) }
 
     /// A text; one that is empty counts as not set.
     func text(_ name: String) -> String? {

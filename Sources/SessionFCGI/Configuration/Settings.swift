@@ -28,7 +28,7 @@ struct Settings: Sendable {
     static let maximumDocumentBytes = 15 << 20
 
     init(_ environment: [String: String]) throws(ConfigurationError) {
-        var reader = EnvironmentReader(environment)
+        var reader = EnvironmentReader(variables: environment)
         let choice = reader.choice("SESSION_STORE", default: StoreChoice.auto)
         let fallback = reader.choice("MONGO_FALLBACK", default: Fallback.memory)
         let memoryMaxBytes = reader.integer("MEMORY_MAX_BYTES", default: 268_435_456, in: 1 << 20...1 << 50)
@@ -39,9 +39,7 @@ struct Settings: Sendable {
         if let uri = Self.mongoURI(address, isUsed: choice != .memory, &reader), choice != .memory {
             // Half of the memory stands by, which keeps what is known of sessions and what waits for MongoDB.
             let standbyBytes = fallback == .memory ? memoryMaxBytes / 2 : nil
-            store = .mongo(
-                StorePlan.MongoPlan(
-                    uri: uri, database: database, collection: collection, standbyBytes: standbyBytes))
+            store = .mongo(.init(uri: uri, database: database, collection: collection, standbyBytes: standbyBytes))
         } else {
             store = .memory(maxBytes: memoryMaxBytes)
         }
