@@ -6,12 +6,8 @@ package struct JSONWriter: Sendable {
     package private(set) var buffer: ByteBuffer
     fileprivate var isFirst = true
 
-    private init(capacity: Int) {
+    fileprivate init(capacity: Int) {
         buffer = ByteBuffer(capacity: capacity)
-    }
-
-    fileprivate init() {
-        buffer = ByteBuffer()
     }
 
     /// The text of a whole object.
@@ -108,7 +104,7 @@ package struct JSONWriter: Sendable {
 
 /// Writes the elements of one array.
 package struct JSONArrayWriter {
-    fileprivate var writer = JSONWriter()
+    fileprivate var writer = JSONWriter(capacity: 0)
 
     /// Takes the text out of `other`, so that it is not copied when both would hold it.
     fileprivate init(taking other: inout JSONWriter) {

@@ -5,15 +5,6 @@ struct BSONDocument {
     let bytes: [UInt8]
     let range: Range<Int>
 
-    init(_ bytes: [UInt8]) {
-        self.init(bytes: bytes, range: 0..<bytes.count)
-    }
-
-    init(bytes: [UInt8], range: Range<Int>) {
-        self.bytes = bytes
-        self.range = range
-    }
-
     /// Calls `visit` with each element, in their order.
     func forEach(_ visit: (BSONElement) throws(BSONError) -> Void) throws(BSONError) {
         var reader = try BSONReader(bytes, in: range)
@@ -34,9 +25,7 @@ struct BSONDocument {
         return name.withUTF8Buffer { $0.elementsEqual(bytes[element.name]) }
     }
 
-    func document(_ name: StaticString) -> BSONDocument? {
-        self[name].flatMap(document(of:))
-    }
+    func document(_ name: StaticString) -> BSONDocument? { self[name].flatMap(document(of:)) }
 
     func document(of element: BSONElement) -> BSONDocument? {
         guard element.type == .document || element.type == .array else { return nil }
@@ -59,18 +48,14 @@ struct BSONDocument {
     /// The documents of a cursor's first batch.
     var firstBatch: [BSONDocument] { document("cursor")?.documents("firstBatch") ?? [] }
 
-    func string(_ name: StaticString) -> ArraySlice<UInt8>? {
-        self[name].flatMap(string(of:))
-    }
+    func string(_ name: StaticString) -> ArraySlice<UInt8>? { self[name].flatMap(string(of:)) }
 
     func string(of element: BSONElement) -> ArraySlice<UInt8>? {
         guard element.type == .string else { return nil }
         return bytes[element.value.lowerBound + 4..<element.value.upperBound - 1]
     }
 
-    func date(_ name: StaticString) -> Timestamp? {
-        self[name].flatMap(date(of:))
-    }
+    func date(_ name: StaticString) -> Timestamp? { self[name].flatMap(date(of:)) }
 
     func date(of element: BSONElement) -> Timestamp? {
         guard element.type == .date else { return nil }
@@ -83,9 +68,7 @@ struct BSONDocument {
     }
 
     /// A number of any type that has an integer's value.
-    func integer(_ name: StaticString) -> Int64? {
-        self[name].flatMap(integer(of:))
-    }
+    func integer(_ name: StaticString) -> Int64? { self[name].flatMap(integer(of:)) }
 
     func integer(of element: BSONElement) -> Int64? {
         switch element.type {
@@ -109,4 +92,9 @@ struct BSONDocument {
         try? BSONDocument(bytes: bytes, range: array.value).forEach { _ throws(BSONError) in count += 1 }
         return count
     }
+}
+
+extension BSONDocument {
+    /// The document that bytes are from their first to their last.
+    init(_ bytes: [UInt8]) { self.init(bytes: bytes, range: 0..<bytes.count) }
 }

@@ -4,7 +4,7 @@ import Text
 /// Writes one BSON document, element by element. A document within it is written by a closure between its
 /// length, which is filled in afterwards, and its end.
 struct BSONWriter: Sendable {
-    private(set) var buffer: ByteBuffer
+    var buffer: ByteBuffer
 
     init(capacity: Int) {
         buffer = ByteBuffer(capacity: capacity)
@@ -26,14 +26,12 @@ struct BSONWriter: Sendable {
 
     mutating func array(_ name: StaticString, _ write: (inout BSONArrayWriter) -> Void) {
         begin(.array, name)
-        nest { writer in writer.withArray(write) }
+        nest { $0.withArray(write) }
     }
 
     mutating func string(_ name: StaticString, _ value: StaticString) {
         begin(.string, name)
-        appendStringLength(value.utf8CodeUnitCount)
-        buffer.append(value)
-        buffer.append(0)
+        append(stringBody: value)
     }
 
     mutating func string(_ name: StaticString, _ value: some Collection<UInt8>) {
@@ -94,13 +92,13 @@ struct BSONWriter: Sendable {
     }
 
     mutating func append(stringBody value: some Collection<UInt8>) {
-        appendStringLength(value.count)
+        buffer.append(littleEndian: Int32(value.count + 1))
         buffer.append(value)
         buffer.append(0)
     }
 
-    mutating func append(body: (inout ByteBuffer) -> Void) {
-        body(&buffer)
+    mutating func append(stringBody value: StaticString) {
+        append(stringBody: UnsafeBufferPointer(start: value.utf8Start, count: value.utf8CodeUnitCount))
     }
 
     mutating func nest(_ write: (inout BSONWriter) -> Void) {
@@ -122,29 +120,20 @@ struct BSONWriter: Sendable {
         buffer.replace(at: start, withLittleEndian: Int32(buffer.count - start))
     }
 
-    private mutating func appendStringLength(_ count: Int) {
-        buffer.append(littleEndian: Int32(count + 1))
-    }
-
-    private mutating func withArray(_ write: (inout BSONArrayWriter) -> Void) {
+    fileprivate mutating func withArray(_ write: (inout BSONArrayWriter) -> Void) {
         var array = BSONArrayWriter(taking: &self)
         write(&array)
-        self = array.writer
-    }
-
-    fileprivate init() {
-        buffer = ByteBuffer()
+        swap(&self, &array.writer)
     }
 }
 
 /// Writes the elements of one array, numbering them.
 struct BSONArrayWriter {
-    fileprivate var writer: BSONWriter
+    fileprivate var writer = BSONWriter(capacity: 0)
     private var count = 0
 
     /// Takes the bytes out of `other`, so that they are not copied when both would hold them.
     fileprivate init(taking other: inout BSONWriter) {
-        writer = BSONWriter()
         swap(&writer, &other)
     }
 
@@ -155,16 +144,12 @@ struct BSONArrayWriter {
 
     mutating func array(_ write: (inout BSONArrayWriter) -> Void) {
         begin(.array)
-        writer.nest { nested in
-            var array = BSONArrayWriter(taking: &nested)
-            write(&array)
-            swap(&nested, &array.writer)
-        }
+        writer.nest { $0.withArray(write) }
     }
 
     mutating func string(_ value: StaticString) {
         begin(.string)
-        writer.append(stringBody: UnsafeBufferPointer(start: value.utf8Start, count: value.utf8CodeUnitCount))
+        writer.append(stringBody: value)
     }
 
     mutating func string(_ value: some Collection<UInt8>) {
@@ -174,22 +159,22 @@ struct BSONArrayWriter {
 
     mutating func int32(_ value: Int32) {
         begin(.int32)
-        writer.append { $0.append(littleEndian: value) }
+        writer.buffer.append(littleEndian: value)
     }
 
     mutating func int64(_ value: Int64) {
         begin(.int64)
-        writer.append { $0.append(littleEndian: value) }
+        writer.buffer.append(littleEndian: value)
     }
 
     mutating func date(_ value: Timestamp) {
         begin(.date)
-        writer.append { $0.append(littleEndian: value.milliseconds) }
+        writer.buffer.append(littleEndian: value.milliseconds)
     }
 
     mutating func raw(_ type: BSONType, _ value: some Collection<UInt8>) {
         begin(type)
-        writer.append { $0.append(value) }
+        writer.buffer.append(value)
     }
 
     private mutating func begin(_ type: BSONType) {

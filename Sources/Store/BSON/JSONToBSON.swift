@@ -8,17 +8,13 @@ import Text
 struct JSONToBSON {
     private let reader: JSONReader
     private var position = 0
-    private(set) var writer: BSONWriter
+    private var writer: BSONWriter
 
     /// The bytes of the BSON document that a message becomes.
-    static func document(_ message: Message) -> [UInt8] {
-        document(Array(message.json))
-    }
+    static func document(_ message: Message) -> [UInt8] { document(Array(message.json)) }
 
     /// The bytes of the BSON document that is spelled out here in JSON.
-    static func document(_ text: String) -> [UInt8] {
-        document(Array(text.utf8))
-    }
+    static func document(_ text: String) -> [UInt8] { document(Array(text.utf8)) }
 
     private static func document(_ json: [UInt8]) -> [UInt8] {
         var converter = JSONToBSON(json)
@@ -75,11 +71,11 @@ struct JSONToBSON {
         case UInt8(ascii: "t"):
             position += 4
             begin(&writer, .boolean)
-            writer.append { $0.append(1) }
+            writer.buffer.append(1)
         case UInt8(ascii: "f"):
             position += 5
             begin(&writer, .boolean)
-            writer.append { $0.append(0) }
+            writer.buffer.append(0)
         case UInt8(ascii: "n"):
             position += 4
             begin(&writer, .null)
@@ -94,19 +90,17 @@ struct JSONToBSON {
         switch BSONNumber(reader.bytes[start..<position]) {
         case .int32(let value):
             begin(&writer, .int32)
-            writer.append { $0.append(littleEndian: value) }
+            writer.buffer.append(littleEndian: value)
         case .int64(let value):
             begin(&writer, .int64)
-            writer.append { $0.append(littleEndian: value) }
+            writer.buffer.append(littleEndian: value)
         case .double(let value):
             begin(&writer, .double)
-            writer.append { $0.append(littleEndian: value.bitPattern) }
+            writer.buffer.append(littleEndian: value.bitPattern)
         case .decimal128(let value):
             begin(&writer, .decimal128)
-            writer.append {
-                $0.append(littleEndian: value.low)
-                $0.append(littleEndian: value.high)
-            }
+            writer.buffer.append(littleEndian: value.low)
+            writer.buffer.append(littleEndian: value.high)
         }
     }
 

@@ -33,7 +33,7 @@ struct MessageBatch {
         writer.nest { writer in
             for (index, document) in documents.reversed().enumerated() {
                 writer.begin(.document, index: index)
-                writer.append { $0.append(document) }
+                writer.buffer.append(document)
             }
         }
         array = writer.buffer.bytes
