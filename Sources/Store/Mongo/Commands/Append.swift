@@ -95,10 +95,8 @@ extension SessionCollection {
         BSONWriter.document(capacity: 1024 + 64 * updates.count) { writer in
             writer.string("find", name)
             writer.document("filter") { writer in
-                writer.document("_id") { writer in
-                    writer.array("$in") { ids in
-                        for update in updates { ids.string(update.session.bytes) }
-                    }
+                writer.expression("_id", "$in") { ids in
+                    for update in updates { ids.string(update.session.bytes) }
                 }
             }
             writer.document("projection") { SessionUpdate.projection(&$0, for: updates) }

@@ -30,10 +30,8 @@ extension SessionCollection {
                     writer.array("deletes") { deletes in
                         deletes.document { writer in
                             writer.document("q") { writer in
-                                writer.document("_id") { writer in
-                                    writer.array("$in") { ids in
-                                        for id in found { ids.raw(id.type, id.bytes) }
-                                    }
+                                writer.expression("_id", "$in") { ids in
+                                    for id in found { ids.raw(id.type, id.bytes) }
                                 }
                                 writer.elements(of: isOld)
                             }

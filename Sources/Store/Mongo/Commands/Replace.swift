@@ -1,9 +1,7 @@
 import System
 
 extension SessionCollection {
-    func replace(
-        _ operation: Operation, _ messages: [Message], _ condition: Condition
-    ) throws(StoreError) -> Outcome {
+    func replace(_ operation: Operation, _ messages: [Message], _ condition: Condition) throws(StoreError) -> Outcome {
         let kind: SessionUpdate.Kind = condition == .absent ? .create : .replace
         let update = try SessionUpdate(operation, kind, messages, limits: limits)
         switch condition {
@@ -43,9 +41,7 @@ extension SessionCollection {
 
     /// The session as it is after the update. The messages are not fetched, but rendered from what was sent, so
     /// that a read of the same state gives the same bytes.
-    private func outcome(
-        of update: SessionUpdate, _ image: SessionImage, existed: Bool
-    ) throws(StoreError) -> Outcome {
+    private func outcome(of update: SessionUpdate, _ image: SessionImage, existed: Bool) throws(StoreError) -> Outcome {
         do {
             let session = Session(
                 id: update.session, messages: try update.batch.json(), messageCount: update.batch.count,
@@ -58,42 +54,28 @@ extension SessionCollection {
 
     // MARK: The state that a tag names
 
-    private struct State {
-        let tag: String
-        let filter: (inout BSONWriter) -> Void
-    }
-
-    /// What of a session its entity tag is made of, and a filter for exactly that. Nil where there is none.
-    private func state(of id: SessionID) throws(StoreError) -> State? {
+    /// A session's entity tag, and a filter for exactly what it is made of. Nil where there is no session.
+    private func state(of id: SessionID) throws(StoreError) -> (tag: String, filter: (inout BSONWriter) -> Void)? {
         guard let session = try read(id, last: 0) else { return nil }
         let isAlive = expressions.isAlive
         // Compared as the read saw them: a member that is no date counts as what stands in for it.
-        return State(tag: session.entityTag) { writer in
-            writer.document("$expr") { writer in
-                writer.array("$and") { terms in
-                    if let isAlive { terms.raw(.document, isAlive) }
-                    terms.document { $0.equal(SessionExpressions.updatedAt, to: session.updatedAt) }
-                    terms.document { $0.equal(SessionExpressions.createdAt, to: session.createdAt) }
-                    terms.document { $0.equal(SessionExpressions.sequence, to: session.version) }
-                    terms.document { $0.equal(SessionExpressions.messageCount, to: Int64(session.messageCount)) }
-                }
+        return (session.entityTag, { writer in
+            writer.expression("$expr", "$and") { terms in
+                if let isAlive { terms.raw(.document, isAlive) }
+                terms.equal(SessionExpressions.updatedAt) { $0.date(session.updatedAt) }
+                terms.equal(SessionExpressions.createdAt) { $0.date(session.createdAt) }
+                terms.equal(SessionExpressions.sequence) { $0.int64(session.version) }
+                terms.equal(SessionExpressions.messageCount) { $0.int64(Int64(session.messageCount)) }
             }
-        }
+        })
     }
 }
 
-extension BSONWriter {
-    fileprivate mutating func equal(_ expression: [UInt8], to date: Timestamp) {
-        array("$eq") { arguments in
-            arguments.raw(.document, expression)
-            arguments.date(date)
-        }
-    }
-
-    fileprivate mutating func equal(_ expression: [UInt8], to number: Int64) {
-        array("$eq") { arguments in
-            arguments.raw(.document, expression)
-            arguments.int64(number)
+extension BSONArrayWriter {
+    fileprivate mutating func equal(_ left: [UInt8], _ right: (inout BSONArrayWriter) -> Void) {
+        expression("$eq") { arguments in
+            arguments.raw(.document, left)
+            right(&arguments)
         }
     }
 }

@@ -54,10 +54,8 @@ struct MongoClient: ~Copyable {
             ("serverselectiontimeoutms", milliseconds), ("connecttimeoutms", milliseconds),
             ("sockettimeoutms", milliseconds),
         ]
-        guard
-            let handle = uri.withHandle(
-                overriding: options, { uri in mongoc_client_new_from_uri_with_error(uri, &error) })
-        else { throw MongoError(error, reply: nil) }
+        let handle = uri.withHandle(overriding: options) { mongoc_client_new_from_uri_with_error($0, &error) }
+        guard let handle else { throw MongoError(error, reply: nil) }
         defer { mongoc_client_destroy(handle) }
         mongoc_client_set_error_api(handle, MONGOC_ERROR_API_VERSION_2)
         return try body(MongoClient(handle: handle))

@@ -38,9 +38,7 @@ final class MongoConnectionPool: Sendable {
     }
 
     /// The one way to MongoDB: takes a client, lends it, and puts it back.
-    func withClient<Result>(
-        _ body: (borrowing MongoClient) throws(MongoError) -> Result
-    ) throws(MongoError) -> Result {
+    func withClient<Result>(_ body: (borrowing MongoClient) throws(MongoError) -> Result) throws(MongoError) -> Result {
         let handle = try openHandle()
         // The handle outlives the call even when the pool is closed meanwhile.
         return try MongoClient.withClient(of: handle.pool, body)
@@ -78,10 +76,8 @@ final class MongoConnectionPool: Sendable {
 
         init(uri: MongoURI, defaults: MongoURI.Options) throws(MongoError) {
             var error = bson_error_t()
-            guard
-                let pool = uri.withHandle(
-                    defaults: defaults, { uri in mongoc_client_pool_new_with_error(uri, &error) })
-            else { throw MongoError(error, reply: nil) }
+            let pool = uri.withHandle(defaults: defaults) { mongoc_client_pool_new_with_error($0, &error) }
+            guard let pool else { throw MongoError(error, reply: nil) }
             mongoc_client_pool_set_error_api(pool, MONGOC_ERROR_API_VERSION_2)
             self.pool = pool
         }

@@ -129,3 +129,22 @@ struct SessionExpressions: Sendable {
         ]}
         """#)
 }
+
+extension BSONWriter {
+    /// A member that is an expression: one operator and its arguments.
+    mutating func expression(_ name: StaticString, _ function: StaticString, _ write: (inout BSONArrayWriter) -> Void) {
+        document(name) { $0.array(function, write) }
+    }
+
+    /// Text that is no expression, whatever it begins with.
+    mutating func literal(_ text: some Collection<UInt8>) {
+        string("$literal", text)
+    }
+}
+
+extension BSONArrayWriter {
+    /// An argument that is an expression: one operator and its arguments.
+    mutating func expression(_ function: StaticString, _ write: (inout BSONArrayWriter) -> Void) {
+        document { $0.array(function, write) }
+    }
+}

@@ -36,12 +36,10 @@ struct SessionUpdate: Sendable {
 
     /// Writes the stage that changes the document, unless it has the operation already.
     func stage(_ writer: inout BSONWriter) {
-        writer.document("$replaceWith") { writer in
-            writer.array("$cond") { arguments in
-                arguments.document { condition(&$0) }
-                arguments.string("$$ROOT")
-                arguments.document { changed(&$0) }
-            }
+        writer.expression("$replaceWith", "$cond") { arguments in
+            arguments.document { condition(&$0) }
+            arguments.string("$$ROOT")
+            arguments.document { changed(&$0) }
         }
     }
 
@@ -57,12 +55,10 @@ struct SessionUpdate: Sendable {
         writer.document("e") { writer in
             writer.document("$filter") { writer in
                 writer.raw("input", .document, SessionExpressions.recentKeys)
-                writer.document("cond") { writer in
-                    writer.array("$in") { arguments in
-                        arguments.string("$$this.k")
-                        arguments.array { names in
-                            for key in keys { names.document { $0.literal(key.key.utf8) } }
-                        }
+                writer.expression("cond", "$in") { arguments in
+                    arguments.string("$$this.k")
+                    arguments.array { names in
+                        for key in keys { names.document { $0.literal(key.key.utf8) } }
                     }
                 }
             }
@@ -83,24 +79,17 @@ struct SessionUpdate: Sendable {
             return
         }
         writer.array("$or") { alternatives in
-            alternatives.document { writer in
-                writer.array("$gte") { arguments in
-                    arguments.document { writer in
-                        writer.array("$indexOfBytes") { arguments in
-                            arguments.raw(.document, SessionExpressions.recentOperations)
-                            arguments.string(operation.bytes)
-                        }
-                    }
-                    arguments.int32(0)
+            alternatives.expression("$gte") { arguments in
+                arguments.expression("$indexOfBytes") { arguments in
+                    arguments.raw(.document, SessionExpressions.recentOperations)
+                    arguments.string(operation.bytes)
                 }
+                arguments.int32(0)
             }
-            if let key {
-                alternatives.document { writer in
-                    writer.array("$in") { arguments in
-                        arguments.document { $0.literal(key.key.utf8) }
-                        arguments.raw(.document, SessionExpressions.keyNames)
-                    }
-                }
+            guard let key else { return }
+            alternatives.expression("$in") { arguments in
+                arguments.document { $0.literal(key.key.utf8) }
+                arguments.raw(.document, SessionExpressions.keyNames)
             }
         }
     }
@@ -114,12 +103,8 @@ struct SessionUpdate: Sendable {
         }
         // The key's entry tells how many messages there are then.
         writer.document("$let") { writer in
-            writer.document("vars") { writer in
-                writer.document("all") { messages(&$0) }
-            }
-            writer.document("in") { writer in
-                writer.merging { members(&$0) }
-            }
+            writer.document("vars") { $0.document("all") { messages(&$0) } }
+            writer.document("in") { $0.merging { members(&$0) } }
         }
     }
 
@@ -130,11 +115,9 @@ struct SessionUpdate: Sendable {
             writer.document("messages") { messages(&$0) }
         }
         writer.elements(of: SessionExpressions.dates)
-        writer.document("seq") { writer in
-            writer.array("$add") { terms in
-                terms.raw(.document, SessionExpressions.sequence)
-                terms.int64(Int64(sequenceStep))
-            }
+        writer.expression("seq", "$add") { terms in
+            terms.raw(.document, SessionExpressions.sequence)
+            terms.int64(Int64(sequenceStep))
         }
         writer.document("recent_ops") { recentOperations(&$0) }
         if let key { recentKeys(&writer, adding: key) }
@@ -173,11 +156,9 @@ struct SessionUpdate: Sendable {
     private func newestMessages(_ writer: inout BSONWriter, atMost count: Int) {
         writer.array("$cond") { arguments in
             arguments.document { $0.string("$isArray", "$messages") }
-            arguments.document { writer in
-                writer.array("$slice") { arguments in
-                    arguments.string("$messages")
-                    arguments.int32(-Int32(count))
-                }
+            arguments.expression("$slice") { arguments in
+                arguments.string("$messages")
+                arguments.int32(-Int32(count))
             }
             arguments.array { _ in }
         }
@@ -185,12 +166,10 @@ struct SessionUpdate: Sendable {
 
     private func recentOperations(_ writer: inout BSONWriter) {
         writer.array("$substrBytes") { arguments in
-            arguments.document { writer in
-                writer.array("$concat") { parts in
-                    parts.string(operation.bytes)
-                    parts.raw(.document, SessionExpressions.prior)
-                    parts.raw(.document, SessionExpressions.recentOperations)
-                }
+            arguments.expression("$concat") { parts in
+                parts.string(operation.bytes)
+                parts.raw(.document, SessionExpressions.prior)
+                parts.raw(.document, SessionExpressions.recentOperations)
             }
             arguments.int32(0)
             arguments.int32(Int32(OperationRecord.remembered * OperationRecord.length))
@@ -198,16 +177,12 @@ struct SessionUpdate: Sendable {
     }
 
     private func recentKeys(_ writer: inout BSONWriter, adding key: IdempotencyKey) {
-        writer.document("recent_keys") { writer in
-            writer.array("$slice") { arguments in
-                arguments.document { writer in
-                    writer.array("$concatArrays") { parts in
-                        parts.raw(.document, SessionExpressions.recentKeys)
-                        parts.array { $0.document { entry(&$0, for: key) } }
-                    }
-                }
-                arguments.int32(-Int32(StoreLimits.rememberedKeys))
+        writer.expression("recent_keys", "$slice") { arguments in
+            arguments.expression("$concatArrays") { parts in
+                parts.raw(.document, SessionExpressions.recentKeys)
+                parts.array { $0.document { entry(&$0, for: key) } }
             }
+            arguments.int32(-Int32(StoreLimits.rememberedKeys))
         }
     }
 
@@ -225,27 +200,18 @@ struct SessionUpdate: Sendable {
         }
         writer.document("n") { $0.string("$size", "$$all") }
         writer.int64("a", Int64(batch.given))
-        writer.document("d") { writer in
-            writer.array("$subtract") { terms in
-                terms.document { writer in
-                    writer.array("$add") { terms in
-                        terms.raw(.document, SessionExpressions.messageCount)
-                        terms.int64(Int64(batch.given))
-                    }
-                }
-                terms.document { $0.string("$size", "$$all") }
+        writer.expression("d", "$subtract") { terms in
+            terms.expression("$add") { terms in
+                terms.raw(.document, SessionExpressions.messageCount)
+                terms.int64(Int64(batch.given))
             }
+            terms.document { $0.string("$size", "$$all") }
         }
         writer.string("t", "$$NOW")
     }
 }
 
 extension BSONWriter {
-    /// Text that is no expression, whatever it begins with.
-    fileprivate mutating func literal(_ text: some Collection<UInt8>) {
-        string("$literal", text)
-    }
-
     /// The document as it is, with members put into it.
     fileprivate mutating func merging(_ members: (inout BSONWriter) -> Void) {
         array("$mergeObjects") { parts in
