@@ -46,8 +46,7 @@ package final class MongoStore: RemoteStore {
     package func apply(_ operation: Operation) throws(StoreError) -> Outcome {
         switch operation.change {
         case .append(let messages, let key):
-            return try appends.submit(
-                SessionUpdate(operation, .append(key: key), messages, limits: sessions.limits))
+            return try appends.submit(SessionUpdate(operation, .append(key: key), messages, limits: sessions.limits))
         case .replace(let messages, let condition):
             return try sessions.replace(operation, messages, condition)
         case .delete:

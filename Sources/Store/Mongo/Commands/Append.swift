@@ -8,7 +8,7 @@ extension SessionCollection {
         do throws(StoreError) {
             if updates.count > 1 { return try appendTogether(updates) }
         } catch {
-            if case .unavailable = error { return updates.map { _ in .failure(error) } }
+            if error.isUnavailability { return updates.map { _ in .failure(error) } }
         }
         var unavailability: StoreError?
         return updates.map { update in
@@ -16,7 +16,7 @@ extension SessionCollection {
             do throws(StoreError) {
                 return .success(try appendAlone(update))
             } catch {
-                if case .unavailable = error { unavailability = error }
+                if error.isUnavailability { unavailability = error }
                 return .failure(error)
             }
         }
@@ -45,20 +45,18 @@ extension SessionCollection {
             if let id = document.string("_id") { images[id] = SessionImage(document) }
         }
         return updates.enumerated().map { index, update in
-            do throws(StoreError) {
+            Result { () throws(StoreError) in
                 if let error = refused[index] {
                     // Another worker made the same session at the same moment.
-                    if error.isDuplicateKey { return .success(try appendAlone(update)) }
+                    if error.isDuplicateKey { return try appendAlone(update) }
                     throw error.storeError(limits: limits)
                 }
-                if let image = images[update.session.bytes[...]] { return .success(try image.outcome(of: update)) }
+                if let image = images[update.session.bytes[...]] { return try image.outcome(of: update) }
                 // Somebody has deleted the session since.
                 var outcome = Outcome(existed: true)
                 outcome.appended = update.batch.given
                 outcome.updatedAt = SystemClock().now
-                return .success(outcome)
-            } catch {
-                return .failure(error)
+                return outcome
             }
         }
     }
@@ -69,7 +67,7 @@ extension SessionCollection {
         do {
             return try run(command, write)
         } catch {
-            guard case .unavailable = error else { throw error }
+            guard error.isUnavailability else { throw error }
             return try run(command, write)
         }
     }

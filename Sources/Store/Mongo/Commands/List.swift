@@ -28,10 +28,7 @@ extension SessionCollection {
         static let start = Position(updatedAt: Timestamp(milliseconds: .max), id: nil)
     }
 
-    private struct Found {
-        let position: Position
-        let summary: SessionSummary?
-    }
+    private typealias Found = (position: Position, summary: SessionSummary?)
 
     /// Up to `limit` documents, newest first and greatest `_id` first, and whether there are more behind them.
     ///
@@ -110,7 +107,7 @@ extension SessionCollection {
                     id: id, messageCount: document.count(of: "n"),
                     createdAt: document.date("created_at") ?? updatedAt, updatedAt: updatedAt)
             }
-            return Found(position: Position(updatedAt: updatedAt, id: id), summary: summary)
+            return (Position(updatedAt: updatedAt, id: id), summary)
         }
     }
 }

@@ -31,17 +31,12 @@ extension SessionCollection {
         return end.advanced(bySeconds: Self.expiryMargin) < now ? .expired : .tooNearToCall
     }
 
-    private struct Found {
-        let session: Session
-        /// Whether its `updated_at` is a date, without which it does not expire.
-        let hasUpdateDate: Bool
-    }
+    /// A session, and whether its `updated_at` is a date, without which it does not expire.
+    private typealias Found = (session: Session, hasUpdateDate: Bool)
 
     private func find(_ id: SessionID, last: Int?, withExpiry: Bool) throws(StoreError) -> Found? {
         let reply = try run(findCommand(id, last: last, withExpiry: withExpiry), .read)
-        guard let document = reply.firstBatch.first,
-            document.boolean("expired") != true
-        else { return nil }
+        guard let document = reply.firstBatch.first, document.boolean("expired") != true else { return nil }
         do {
             return try session(id, from: document, isPart: last != nil)
         } catch {
@@ -86,8 +81,7 @@ extension SessionCollection {
         var reader = try BSONReader(document.bytes, in: document.range)
         while let element = try reader.next() {
             if document.matches(element, "messages"), element.type == .array {
-                var converter = BSONToJSON(
-                    document.bytes, capacity: element.value.count + element.value.count / 16)
+                var converter = BSONToJSON(document.bytes, capacity: element.value.count + element.value.count / 16)
                 count = try converter.append(elementsOf: element.value)
                 messages = converter.output.bytes
             } else if document.matches(element, "created_at") {
@@ -104,6 +98,6 @@ extension SessionCollection {
         let session = Session(
             id: id, messages: messages, messageCount: total ?? count, createdAt: created ?? updated ?? epoch,
             updatedAt: updated ?? created ?? epoch, version: version)
-        return Found(session: session, hasUpdateDate: updated != nil)
+        return (session, hasUpdateDate: updated != nil)
     }
 }

@@ -25,34 +25,30 @@ final class SessionCollection: Sendable {
     var indexes: MongoIndexes { MongoIndexes(database: database, collection: name, ttlSeconds: limits.ttlSeconds) }
 
     func run(_ command: [UInt8], _ kind: MongoClient.Kind) throws(StoreError) -> BSONDocument {
-        let database = database
         do {
-            return try pool.withClient { client throws(MongoError) in
-                try client.command(command, on: database, kind)
-            }
+            return try send(command, kind)
         } catch {
             throw error.storeError(limits: limits)
         }
+    }
+
+    private func send(_ command: [UInt8], _ kind: MongoClient.Kind) throws(MongoError) -> BSONDocument {
+        try pool.withClient { client throws(MongoError) in try client.command(command, on: database, kind) }
     }
 
     /// Runs a findAndModify. Returns the document that the command's projection makes; nil where nothing matched. Two
     /// that make the same document at once may collide in the index on `_id`; the one that lost did nothing then, and
     /// finds the document when it is run again.
     func findAndModify(_ command: [UInt8]) throws(StoreError) -> BSONDocument? {
-        let (database, kind) = (database, write)
         for _ in 0..<8 {
             do {
-                let reply = try pool.withClient { client throws(MongoError) in
-                    try client.command(command, on: database, kind)
-                }
+                let reply = try send(command, write)
                 let isNew = reply.document("lastErrorObject")?.boolean("updatedExisting") == false
                 let value = reply.document("value")
                 if isNew, value != nil { health.adjustCount(by: 1) }
                 return value
-            } catch where error.isDuplicateKey {
-                continue
             } catch {
-                throw error.storeError(limits: limits)
+                guard error.isDuplicateKey else { throw error.storeError(limits: limits) }
             }
         }
         throw .failed(reason: "a session could not be made though it does not exist: is there another unique index?")

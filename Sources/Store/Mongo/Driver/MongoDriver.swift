@@ -25,15 +25,14 @@ enum MongoDriver {
 
     private static func log(_ level: mongoc_log_level_t, domain: String, message: String) {
         guard let logger = logger.withLock({ $0 }) else { return }
-        let ours: Logger.Level =
-            switch level {
-            case MONGOC_LOG_LEVEL_ERROR, MONGOC_LOG_LEVEL_CRITICAL: .error
-            case MONGOC_LOG_LEVEL_WARNING: .warning
-            case MONGOC_LOG_LEVEL_MESSAGE: .notice
-            case MONGOC_LOG_LEVEL_INFO: .info
-            case MONGOC_LOG_LEVEL_DEBUG: .debug
-            default: .trace
-            }
+        let ours: Logger.Level = switch level {
+        case MONGOC_LOG_LEVEL_ERROR, MONGOC_LOG_LEVEL_CRITICAL: .error
+        case MONGOC_LOG_LEVEL_WARNING: .warning
+        case MONGOC_LOG_LEVEL_MESSAGE: .notice
+        case MONGOC_LOG_LEVEL_INFO: .info
+        case MONGOC_LOG_LEVEL_DEBUG: .debug
+        default: .trace
+        }
         logger.log(
             level: ours, "The MongoDB driver reports",
             metadata: ["mongo.domain": .string(domain), "mongo.message": .string(message)])

@@ -58,9 +58,7 @@ extension MongoStore {
 
 extension MongoError {
     /// The error, and which setting to look at.
-    var advice: String {
-        "\(description). \(hint)"
-    }
+    var advice: String { "\(description). \(hint)" }
 
     private var hint: String {
         if domain == .authentication || (domain == .server && (code == 18 || code == 8000)) {

@@ -56,12 +56,11 @@ struct MongoIndexes: Sendable {
         let wanted = wanted
         // An index of the project's own name on something else is in the way, or ends sessions by another date.
         let related = present.filter { $0.isOnUpdatedAt || Self.names.contains($0.name) }
-        guard
-            let kept = related.first(where: {
-                $0.name == wanted.name && $0.isOnUpdatedAt && $0.isPlain
-                    && ($0.expireAfterSeconds == nil) == (wanted.expireAfterSeconds == nil)
-            })
-        else { return related.map(Step.drop) + [.create(wanted)] }
+        let kept = related.first { index in
+            index.name == wanted.name && index.isOnUpdatedAt && index.isPlain
+                && (index.expireAfterSeconds == nil) == (wanted.expireAfterSeconds == nil)
+        }
+        guard let kept else { return related.map(Step.drop) + [.create(wanted)] }
         var steps = related.filter { $0 != kept }.map(Step.drop)
         if kept != wanted { steps.append(.changeExpiry(kept, seconds: ttlSeconds)) }
         return steps
@@ -154,16 +153,12 @@ struct MongoIndexes: Sendable {
 extension MongoIndexes.Index {
     fileprivate init(_ document: BSONDocument) {
         name = String(decoding: document.string("name") ?? [], as: UTF8.self)
+        let key = document.document("key")
         var names = 0
-        if let key = document.document("key") {
-            try? key.forEach { _ throws(BSONError) in names += 1 }
-            isOnUpdatedAt = names == 1 && key["updated_at"] != nil
-        } else {
-            isOnUpdatedAt = false
-        }
-        let expiry = document["expireAfterSeconds"]
-        expireAfterSeconds = expiry.map { Int(document.integer(of: $0) ?? -1) }
-        isPlain = document.document("key")?.integer("updated_at") == 1
+        try? key?.forEach { _ throws(BSONError) in names += 1 }
+        isOnUpdatedAt = names == 1 && key?["updated_at"] != nil
+        expireAfterSeconds = document["expireAfterSeconds"].map { Int(document.integer(of: $0) ?? -1) }
+        isPlain = key?.integer("updated_at") == 1
             && document["partialFilterExpression"] == nil && document["collation"] == nil
             && document.boolean("sparse") != true && document.boolean("unique") != true
             && document.boolean("hidden") != true

@@ -38,19 +38,16 @@ struct SessionExpressions: Sendable {
     // MARK: Of any store
 
     /// How many messages the session has, as `messages` is or is not an array.
-    static let messageCount = JSONToBSON.document(
-        #"{"$cond": [{"$isArray": "$messages"}, {"$size": "$messages"}, 0]}"#)
+    static let messageCount = JSONToBSON.document(#"{"$cond": [{"$isArray": "$messages"}, {"$size": "$messages"}, 0]}"#)
 
     /// Whether there was a session before: MongoDB hands an upsert a document that has only an `_id`.
     static let exists = JSONToBSON.document(#"{"$ne": ["$$ROOT", {"_id": "$_id"}]}"#)
 
     /// The remembered idempotency keys.
-    static let recentKeys = JSONToBSON.document(
-        #"{"$cond": [{"$isArray": "$recent_keys"}, "$recent_keys", []]}"#)
+    static let recentKeys = JSONToBSON.document(#"{"$cond": [{"$isArray": "$recent_keys"}, "$recent_keys", []]}"#)
 
     /// The names of the remembered idempotency keys.
-    static let keyNames = JSONToBSON.document(
-        #"{"$cond": [{"$isArray": "$recent_keys.k"}, "$recent_keys.k", []]}"#)
+    static let keyNames = JSONToBSON.document(#"{"$cond": [{"$isArray": "$recent_keys.k"}, "$recent_keys.k", []]}"#)
 
     /// The last operations, newest first, as `OperationRecord` reads them.
     static let recentOperations = JSONToBSON.document(
@@ -79,8 +76,7 @@ struct SessionExpressions: Sendable {
         """
         {"created_at": {"$ifNull": ["$created_at", {"$ifNull": ["$updated_at", "$$NOW"]}]},
          "updated_at": "$$NOW"}
-        """
-    )
+        """)
 
     /// The session's dates, as a read sees them where another writer left them out.
     static let updatedAt = date("updated_at", else: "created_at")
