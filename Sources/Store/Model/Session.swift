@@ -12,18 +12,6 @@ package struct Session: Sendable, Equatable {
     /// Grows with every change; with the dates and the count it tells one state of a session from another.
     package let version: Int64
 
-    package init(
-        id: SessionID, messages: [UInt8], messageCount: Int, createdAt: Timestamp, updatedAt: Timestamp,
-        version: Int64
-    ) {
-        self.id = id
-        self.messages = messages
-        self.messageCount = messageCount
-        self.createdAt = createdAt
-        self.updatedAt = updatedAt
-        self.version = version
-    }
-
     /// A strong entity tag (RFC 9110, section 8.8.3) of the session's state, without its quotes.
     package var entityTag: String {
         [updatedAt.milliseconds, createdAt.milliseconds &- updatedAt.milliseconds, version, Int64(messageCount)]

@@ -7,13 +7,6 @@ package struct SessionSummary: Sendable, Equatable {
     package let createdAt: Timestamp
     package let updatedAt: Timestamp
 
-    package init(id: SessionID, messageCount: Int, createdAt: Timestamp, updatedAt: Timestamp) {
-        self.id = id
-        self.messageCount = messageCount
-        self.createdAt = createdAt
-        self.updatedAt = updatedAt
-    }
-
     package var cursor: SessionCursor { SessionCursor(updatedAt: updatedAt, id: id) }
 
     /// Whether a listing has the session behind the cursor.
@@ -38,9 +31,4 @@ package struct SessionPage: Sendable, Equatable {
     package let sessions: [SessionSummary]
     /// Where the next page begins; nil on the last.
     package let next: SessionCursor?
-
-    package init(sessions: [SessionSummary], next: SessionCursor?) {
-        self.sessions = sessions
-        self.next = next
-    }
 }
