@@ -14,17 +14,14 @@ extension OutageStore {
         do throws(StoreError) {
             guard let lease = try standby.lease() else { return .nothing }
             var applied = 0
-            var failure: StoreError?
-            for operation in lease.operations where failure == nil {
-                do throws(StoreError) {
+            let end = Result { () throws(StoreError) in
+                for operation in lease.operations {
                     try replay(operation)
                     applied += 1
-                } catch {
-                    failure = error
                 }
             }
             try standby.settle(lease, applied: applied)
-            if let failure { throw failure }
+            try end.get()
             return .applied
         } catch {
             do throws(StoreError) {
@@ -43,10 +40,9 @@ extension OutageStore {
             // The key was used in the primary for another body, which nobody could know when this one was acknowledged:
             // its messages are kept all the same.
             guard error == .keyReused, case .append(let messages, _) = operation.change else { throw error }
+            let append = Operation.Change.append(messages, key: nil)
             _ = try primary.apply(
-                Operation(
-                    operation.id, of: operation.session, .append(messages, key: nil),
-                    outcomeTold: operation.outcomeTold))
+                Operation(operation.id, of: operation.session, append, outcomeTold: operation.outcomeTold))
         }
     }
 }

@@ -80,17 +80,15 @@ package final class OutageStore: SessionService {
         }
         // The last operation that waited may have been replayed between the two looks.
         guard standbyWasInCharge else { throw unreachable }
-        return try askPrimary { primary throws(StoreError) in try primary.answer(toReading: id, last: last) }
+        return try askPrimary(primary.answer(toReading: id, last: last))
     }
 
     package func list(limit: Int, after cursor: SessionCursor?) throws(StoreError) -> SessionPage {
-        try askPrimary { primary throws(StoreError) in try primary.list(limit: limit, after: cursor) }
+        try askPrimary(primary.list(limit: limit, after: cursor))
     }
 
     package func cleanup(olderThanDays days: Int, dryRun: Bool, progress: (Int) -> Void) throws(StoreError) -> Int {
-        try askPrimary { primary throws(StoreError) in
-            try primary.cleanup(olderThanDays: days, dryRun: dryRun, progress: progress)
-        }
+        try askPrimary(primary.cleanup(olderThanDays: days, dryRun: dryRun, progress: progress))
     }
 
     package var status: StoreStatus {
@@ -128,12 +126,10 @@ package final class OutageStore: SessionService {
     }
 
     /// Asks what only the primary can answer.
-    private func askPrimary<Value>(
-        _ question: (any RemoteStore) throws(StoreError) -> Value
-    ) throws(StoreError) -> Value {
+    private func askPrimary<Value>(_ question: @autoclosure () throws(StoreError) -> Value) throws(StoreError) -> Value {
         guard isReachable else { throw unreachable }
         do {
-            return try question(primary)
+            return try question()
         } catch {
             try noteFailure(error)
             throw error
