@@ -59,27 +59,27 @@ struct MemoryShard: Sendable {
 
     /// Changes a session, or a new one of that id, and makes it the newest if its version has changed; a change that
     /// throws must not have changed anything. Returns by how many bytes the shard has grown.
-    mutating func update<Result>(
-        _ id: SessionID, now: Timestamp, _ body: (inout Entry, _ isNew: Bool) throws(StoreError) -> Result
-    ) throws(StoreError) -> (result: Result, growth: Int) {
+    mutating func update(
+        _ id: SessionID, now: Timestamp, _ body: (inout Entry, _ isNew: Bool) throws(StoreError) -> Outcome
+    ) throws(StoreError) -> (outcome: Outcome, growth: Int) {
         if let slot = index[id] {
             let (before, version) = (entries[slot]!.footprint, entries[slot]!.version)
-            let result = try body(&entries[slot]!, false)
+            let outcome = try body(&entries[slot]!, false)
             // A repetition changes nothing, and must not put the session out of the order of updates.
             if entries[slot]!.version != version {
                 unlink(slot)
                 linkAsNewest(slot)
             }
-            return (result, entries[slot]!.footprint - before)
+            return (outcome, entries[slot]!.footprint - before)
         }
         var entry = Entry(id: id, now: now)
-        let result = try body(&entry, true)
+        let outcome = try body(&entry, true)
         let growth = entry.footprint
         let slot = free.popLast() ?? entries.count
         if slot == entries.count { entries.append(entry) } else { entries[slot] = entry }
         index[id] = slot
         linkAsNewest(slot)
-        return (result, growth)
+        return (outcome, growth)
     }
 
     /// Removes a session and returns it.

@@ -53,8 +53,8 @@ package final class MemoryStore: SessionStore {
         case .append(let messages, let key):
             return try update(id, adding: messages) { entry, isNew, now throws(StoreError) in
                 if let key, let first = try entry.outcome(of: key) { return first }
-                let dropped = entry.log.append(messages, limits: self.limits)
-                entry.touch(at: now, version: self.nextVersion())
+                let dropped = entry.log.append(messages, limits: limits)
+                entry.touch(at: now, version: nextVersion())
                 var outcome = entry.outcome(existed: !isNew)
                 outcome.appended = messages.count
                 outcome.dropped = dropped
@@ -65,8 +65,8 @@ package final class MemoryStore: SessionStore {
             return try update(id, adding: messages) { entry, isNew, now throws(StoreError) in
                 guard condition.holds(for: isNew ? nil : Session(entry, last: 0)) else { throw .conditionFailed }
                 entry.log = MessageLog()
-                _ = entry.log.append(messages, limits: self.limits)
-                entry.touch(at: now, version: self.nextVersion())
+                _ = entry.log.append(messages, limits: limits)
+                entry.touch(at: now, version: nextVersion())
                 var outcome = entry.outcome(existed: !isNew)
                 outcome.messages = entry.log.joined(last: nil)
                 return outcome
@@ -158,10 +158,10 @@ package final class MemoryStore: SessionStore {
 
     /// Changes a living session or a new one, and then makes room for what was added. A change that throws
     /// leaves no trace.
-    private func update<Result: Sendable>(
+    private func update(
         _ id: SessionID, adding messages: [Message],
-        _ body: (inout MemoryShard.Entry, _ isNew: Bool, _ now: Timestamp) throws(StoreError) -> Result
-    ) throws(StoreError) -> Result {
+        _ body: (inout MemoryShard.Entry, _ isNew: Bool, _ now: Timestamp) throws(StoreError) -> Outcome
+    ) throws(StoreError) -> Outcome {
         var size = 0
         for message in messages {
             guard message.json.count <= limits.maxSessionBytes else { throw .tooLarge(limit: limits.maxSessionBytes) }
@@ -172,19 +172,19 @@ package final class MemoryStore: SessionStore {
 
         let now = clock.now
         let shard = shard(of: id)
-        let result = try shard.sessions.withLock { sessions throws(StoreError) in
+        let outcome = try shard.sessions.withLock { sessions throws(StoreError) in
             defer { publish(sessions, in: shard) }
             removeExpired(from: &sessions, at: now)
             // Where the clock went back, an expired session need not be at the end of the order.
             if let updatedAt = sessions.updatedAt(of: id), isExpired(updatedAt, at: now) { remove(id, from: &sessions) }
-            let (result, growth) = try sessions.update(id, now: now) { entry, isNew throws(StoreError) in
+            let (outcome, growth) = try sessions.update(id, now: now) { entry, isNew throws(StoreError) in
                 try body(&entry, isNew, now)
             }
             usedBytes.add(growth, ordering: .relaxed)
-            return result
+            return outcome
         }
         if whenFull == .evictLeastRecentlyUpdated { evict(sparing: id) }
-        return result
+        return outcome
     }
 
     /// Removes the least recently updated sessions of all until the bound is kept.
@@ -281,7 +281,6 @@ extension Session {
 
 extension SessionSummary {
     fileprivate init(_ entry: MemoryShard.Entry) {
-        self.init(
-            id: entry.id, messageCount: entry.log.count, createdAt: entry.createdAt, updatedAt: entry.updatedAt)
+        self.init(id: entry.id, messageCount: entry.log.count, createdAt: entry.createdAt, updatedAt: entry.updatedAt)
     }
 }
