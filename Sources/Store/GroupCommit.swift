@@ -26,15 +26,8 @@ package final class GroupCommit<Item: CommitItem & Sendable, Output: Sendable, F
 
     /// Has an item carried out, alone or together with others, and blocks until it is.
     package func submit(_ item: Item) throws(Failure) -> Output {
-        var waiter: Waiter?
-        let goesAlone = queue.withLock { queue in
-            queue.arrive({
-                let new = Waiter(item)
-                waiter = new
-                return new
-            }())
-        }
-        guard !goesAlone, let waiter else { return try lead([item], others: []) }
+        let waiter = Waiter(item)
+        if queue.withLock({ $0.arrive(waiter) }) { return try lead([item], others: []) }
         switch waiter.wait() {
         case .done(let result): return try result.get()
         case .lead(let others): return try lead([item] + others.map(\.item), others: others)
@@ -45,7 +38,8 @@ package final class GroupCommit<Item: CommitItem & Sendable, Output: Sendable, F
     private func lead(_ items: [Item], others: ArraySlice<Waiter>) throws(Failure) -> Output {
         let results = commit(items)
         precondition(results.count == items.count)
-        if case .failure(let failure) = results[0], results.allSatisfy({ ($0.failure).map(endsAll) ?? false }) {
+        let isEnd = results.allSatisfy { if case .failure(let failure) = $0 { endsAll(failure) } else { false } }
+        if isEnd, case .failure(let failure) = results[0] {
             for waiter in queue.withLock({ $0.takeAll() }) { waiter.finish(.done(.failure(failure))) }
         }
         let next = queue.withLock { $0.next() }
@@ -123,12 +117,12 @@ package struct CommitQueue<Item: CommitItem> {
     }
 
     /// Whether the item is to be committed now, by itself; if not, it waits for a group.
-    package mutating func arrive(_ item: @autoclosure () -> Item) -> Bool {
+    package mutating func arrive(_ item: Item) -> Bool {
         guard commits == limits.commits else {
             commits += 1
             return true
         }
-        waiting.append(item())
+        waiting.append(item)
         return false
     }
 
@@ -161,11 +155,5 @@ package struct CommitQueue<Item: CommitItem> {
     package mutating func takeAll() -> Deque<Item> {
         defer { waiting = [] }
         return waiting
-    }
-}
-
-extension Result {
-    fileprivate var failure: Failure? {
-        if case .failure(let failure) = self { failure } else { nil }
     }
 }
