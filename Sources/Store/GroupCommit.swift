@@ -62,9 +62,7 @@ package final class GroupCommit<Item: CommitItem & Sendable, Output: Sendable, F
         private let semaphore = Semaphore()
         private var outcome: Outcome?
 
-        init(_ item: Item) {
-            self.item = item
-        }
+        init(_ item: Item) { self.item = item }
 
         var commitKey: Item.Key? { item.commitKey }
         var byteCount: Int { item.byteCount }
@@ -112,9 +110,7 @@ package struct CommitQueue<Item: CommitItem> {
     private var commits = 0
     private var waiting: Deque<Item> = []
 
-    package init(limits: CommitLimits) {
-        self.limits = limits
-    }
+    package init(limits: CommitLimits) { self.limits = limits }
 
     /// Whether the item is to be committed now, by itself; if not, it waits for a group.
     package mutating func arrive(_ item: Item) -> Bool {

@@ -74,9 +74,7 @@ package final class ListeningSocket: Sendable {
         isShared = true
     }
 
-    deinit {
-        close(descriptor)
-    }
+    deinit { close(descriptor) }
 
     package func accept() -> Accepted {
         while true {

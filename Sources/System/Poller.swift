@@ -62,9 +62,7 @@ package final class Poller: Sendable {
     }
 
     /// Ends every wait, now and later.
-    package func stop() {
-        eventfd_write(stopEvent, 1)
-    }
+    package func stop() { eventfd_write(stopEvent, 1) }
 
     private func control(_ operation: Int32, _ descriptor: Int32, _ events: UInt32, tag: UInt64) throws(SystemCallError) {
         var event = epoll_event()

@@ -16,9 +16,7 @@ package struct Semaphore: ~Copyable, @unchecked Sendable {
         handle.deallocate()
     }
 
-    package func signal() {
-        sem_post(handle)
-    }
+    package func signal() { sem_post(handle) }
 
     package func wait() {
         // A signal handler may interrupt it.

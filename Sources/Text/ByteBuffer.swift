@@ -12,19 +12,13 @@ public struct ByteBuffer: Sendable, Equatable {
     @inlinable public var count: Int { bytes.count }
 
     @inlinable
-    public mutating func append(_ byte: UInt8) {
-        bytes.append(byte)
-    }
+    public mutating func append(_ byte: UInt8) { bytes.append(byte) }
 
     @inlinable
-    public mutating func append(_ other: some Collection<UInt8>) {
-        bytes.append(contentsOf: other)
-    }
+    public mutating func append(_ other: some Collection<UInt8>) { bytes.append(contentsOf: other) }
 
     @inlinable
-    public mutating func append(_ text: StaticString) {
-        text.withUTF8Buffer { bytes.append(contentsOf: $0) }
-    }
+    public mutating func append(_ text: StaticString) { text.withUTF8Buffer { bytes.append(contentsOf: $0) } }
 
     @inlinable
     public mutating func append(_ text: String) {
@@ -33,9 +27,7 @@ public struct ByteBuffer: Sendable, Equatable {
     }
 
     @inlinable
-    public mutating func append(decimal value: some BinaryInteger) {
-        append(digitsOf: Int64(value))
-    }
+    public mutating func append(decimal value: some BinaryInteger) { append(digitsOf: Int64(value)) }
 
     @usableFromInline
     mutating func append(digitsOf value: Int64) {
@@ -67,7 +59,5 @@ public struct ByteBuffer: Sendable, Equatable {
         }
     }
 
-    public mutating func removeAll() {
-        bytes.removeAll(keepingCapacity: true)
-    }
+    public mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
 }

@@ -31,9 +31,7 @@ package struct JSONReader: Sendable {
     private var position: Int
     private let end: Int
 
-    package init(_ bytes: [UInt8]) {
-        self.init(bytes, in: 0..<bytes.count)
-    }
+    package init(_ bytes: [UInt8]) { self.init(bytes, in: 0..<bytes.count) }
 
     init(_ bytes: [UInt8], in range: Range<Int>) {
         self.bytes = bytes

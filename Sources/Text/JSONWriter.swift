@@ -6,9 +6,7 @@ package struct JSONWriter: Sendable {
     package private(set) var buffer: ByteBuffer
     fileprivate var isFirst = true
 
-    fileprivate init(capacity: Int) {
-        buffer = ByteBuffer(capacity: capacity)
-    }
+    fileprivate init(capacity: Int) { buffer = ByteBuffer(capacity: capacity) }
 
     /// The text of a whole object.
     package static func object(capacity: Int = 256, _ write: (inout JSONWriter) -> Void) -> ByteBuffer {

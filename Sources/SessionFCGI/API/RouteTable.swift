@@ -55,7 +55,5 @@ struct RouteTable: Sendable {
     }
 
     /// - Parameter path: the segments of a request's path.
-    func resource(at path: [[UInt8]]) -> Resource? {
-        resources.first { $0.path.matches(path) }
-    }
+    func resource(at path: [[UInt8]]) -> Resource? { resources.first { $0.path.matches(path) } }
 }

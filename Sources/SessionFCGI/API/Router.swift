@@ -77,9 +77,7 @@ struct Router: Sendable {
         }
     }
 
-    func respond(to request: Request) -> Response {
-        respond(at: destination(of: request))
-    }
+    func respond(to request: Request) -> Response { respond(at: destination(of: request)) }
 
     func respond(at destination: Destination) -> Response {
         var response: Response

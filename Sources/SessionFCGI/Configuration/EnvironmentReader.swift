@@ -8,9 +8,7 @@ struct EnvironmentReader {
     mutating func fault(_ text: String) { faults.append(text) }
 
     /// A text; one that is empty counts as not set.
-    func text(_ name: String) -> String? {
-        variables[name].flatMap { $0.isEmpty ? nil : $0 }
-    }
+    func text(_ name: String) -> String? { variables[name].flatMap { $0.isEmpty ? nil : $0 } }
 
     mutating func integer(_ name: String, default standard: Int, in range: ClosedRange<Int>) -> Int {
         guard let text = variables[name] else { return standard }

@@ -9,9 +9,7 @@ struct Settings: Sendable {
         case mongodb, memory
     }
 
-    enum Fallback: String, CaseIterable, Sendable {
-        case memory, off
-    }
+    enum Fallback: String, CaseIterable, Sendable { case memory, off }
 
     var store: StorePlan
     var limits = StoreLimits()

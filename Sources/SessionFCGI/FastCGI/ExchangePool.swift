@@ -24,9 +24,7 @@ final class ExchangePool: Sendable {
     }
 
     /// Ends the blocking calls of peers whose time is over. Returns how many there were.
-    func cutOff(at now: ContinuousClock.Instant) -> Int {
-        all.withLock { $0 }.count { $0.cutOff(at: now) }
-    }
+    func cutOff(at now: ContinuousClock.Instant) -> Int { all.withLock { $0 }.count { $0.cutOff(at: now) } }
 
     private func spare(_ connection: Int32) -> Spare { spare[Int(connection) % spare.count] }
 }

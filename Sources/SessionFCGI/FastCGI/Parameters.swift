@@ -29,9 +29,7 @@ struct Parameters {
     private mutating func read(
         _ name: UnsafePointer<CChar>, nameLength: Int, value: UnsafePointer<CChar>, into request: inout Request
     ) {
-        func isName(_ text: StaticString) -> Bool {
-            memcmp(name, text.utf8Start, nameLength) == 0
-        }
+        func isName(_ text: StaticString) -> Bool { memcmp(name, text.utf8Start, nameLength) == 0 }
         switch nameLength {
         case 10 where isName("REQUEST_ID"): request.id = Self.usableID(String(cString: value)) ?? ""
         case 11 where isName("REQUEST_URI"):

@@ -7,9 +7,7 @@ struct RecordGuard {
     /// The most bytes that a request's parameters have together.
     static let maximumParameterBytes = 1 << 20
 
-    private enum Pair {
-        case nameLength, valueLength, text
-    }
+    private enum Pair { case nameLength, valueLength, text }
 
     /// The bytes of the record's header that have come so far, and how many those are.
     private var header: UInt64 = 0

@@ -22,9 +22,7 @@ final class LogOutput: Sendable {
     /// Held while lines are written, so that they keep their order; has the buffer that is not gathered in.
     private let writing = Mutex(ByteBuffer(capacity: LogOutput.gatheredBytes))
 
-    init(format: Format) {
-        self.format = format
-    }
+    init(format: Format) { self.format = format }
 
     /// Writes a line, whose fields the closure adds.
     func write(_ level: Logger.Level, _ message: some Collection<UInt8>, _ addFields: (inout LogLine) -> Void) {

@@ -13,9 +13,7 @@ final class StoreAdmission<Job: Sendable>: Sendable {
     private let state = Mutex(State())
 
     /// - Parameter limit: how many requests may be with the store at once.
-    init(limit: Int) {
-        self.limit = limit
-    }
+    init(limit: Int) { self.limit = limit }
 
     /// Whether the job may run now. If not, it will be given to a thread that leaves.
     func enter(_ job: Job) -> Bool {

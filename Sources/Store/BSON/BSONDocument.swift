@@ -81,9 +81,7 @@ struct BSONDocument {
     }
 
     /// A number that counts something; 0 where there is none.
-    func count(of name: StaticString) -> Int {
-        integer(name).flatMap { Int(exactly: $0) } ?? 0
-    }
+    func count(of name: StaticString) -> Int { integer(name).flatMap { Int(exactly: $0) } ?? 0 }
 
     /// How many elements an array has.
     func elementCount(_ name: StaticString) -> Int? {

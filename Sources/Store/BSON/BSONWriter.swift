@@ -6,9 +6,7 @@ import Text
 struct BSONWriter: Sendable {
     var buffer: ByteBuffer
 
-    init(capacity: Int) {
-        buffer = ByteBuffer(capacity: capacity)
-    }
+    init(capacity: Int) { buffer = ByteBuffer(capacity: capacity) }
 
     /// The bytes of a whole document.
     static func document(capacity: Int = 256, _ write: (inout BSONWriter) -> Void) -> [UInt8] {
@@ -66,9 +64,7 @@ struct BSONWriter: Sendable {
     }
 
     /// The elements of a document that was written before.
-    mutating func elements(of document: [UInt8]) {
-        buffer.append(document[4..<document.count - 1])
-    }
+    mutating func elements(of document: [UInt8]) { buffer.append(document[4..<document.count - 1]) }
 
     // MARK: Parts of elements
 

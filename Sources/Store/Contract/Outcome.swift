@@ -21,9 +21,7 @@ package struct Outcome: Sendable, Equatable {
     /// See `Answer.isPartial`.
     package var isPartial = false
 
-    package init(existed: Bool) {
-        self.existed = existed
-    }
+    package init(existed: Bool) { self.existed = existed }
 
     /// Of a replacement of all messages: the session as it is now.
     package init(replacementBy session: Session, existed: Bool) {

@@ -17,9 +17,7 @@ package enum StoreError: Error, Equatable, Sendable {
 }
 
 extension StoreError {
-    package var isUnavailability: Bool {
-        if case .unavailable = self { true } else { false }
-    }
+    package var isUnavailability: Bool { if case .unavailable = self { true } else { false } }
 
     /// For the log.
     package var reason: String {

@@ -1,7 +1,5 @@
 /// Which kind of store answered.
-package enum StoreKind: String, Sendable {
-    case memory, mongodb
-}
+package enum StoreKind: String, Sendable { case memory, mongodb }
 
 /// Whether a service's primary can be used: the one truth about it, which whoever watches over it decides.
 package enum Reachability: Sendable {

@@ -228,9 +228,7 @@ package final class MemoryStore: SessionStore {
         shard.count.store(sessions.count, ordering: .relaxed)
     }
 
-    private func nextVersion() -> UInt64 {
-        lastVersion.add(1, ordering: .relaxed).newValue
-    }
+    private func nextVersion() -> UInt64 { lastVersion.add(1, ordering: .relaxed).newValue }
 
     private func shard(of id: SessionID) -> Shard {
         shards[Int(UInt(bitPattern: id.hashValue) % UInt(Self.shardCount))]

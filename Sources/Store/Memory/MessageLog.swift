@@ -9,14 +9,10 @@ struct MessageLog: Sendable {
     var count: Int { starts.count - first }
 
     /// The bytes of JSON of all messages, without the commas between them.
-    var messageBytes: Int {
-        count == 0 ? 0 : text.count - Int(starts[first]) - (count - 1)
-    }
+    var messageBytes: Int { count == 0 ? 0 : text.count - Int(starts[first]) - (count - 1) }
 
     /// The bytes that the log holds on to, used or not.
-    var allocatedBytes: Int {
-        text.capacity + starts.capacity * MemoryLayout<Int32>.stride
-    }
+    var allocatedBytes: Int { text.capacity + starts.capacity * MemoryLayout<Int32>.stride }
 
     /// Appends messages and drops the oldest over the limits; the newest message always stays.
     /// Returns how many messages were dropped.

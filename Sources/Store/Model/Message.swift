@@ -12,9 +12,7 @@ package struct Message: Sendable, Equatable {
         json = reader.bytes[object.range]
     }
 
-    private init(checked json: [UInt8]) {
-        self.json = json[...]
-    }
+    private init(checked json: [UInt8]) { self.json = json[...] }
 
     /// The same message, holding on to nothing else of the text that it was read from.
     var detached: Message { Message(checked: Array(json)) }

@@ -20,9 +20,7 @@ package struct SessionID: Sendable, Hashable, CustomStringConvertible {
         self.bytes = Array(bytes)
     }
 
-    package init?(_ text: String) {
-        self.init(text.utf8)
-    }
+    package init?(_ text: String) { self.init(text.utf8) }
 
     /// A random UUID (RFC 9562, version 4).
     package static func random() -> SessionID {
@@ -37,9 +35,7 @@ package struct SessionID: Sendable, Hashable, CustomStringConvertible {
         return SessionID(unchecked: text)
     }
 
-    private init(unchecked bytes: [UInt8]) {
-        self.bytes = bytes
-    }
+    private init(unchecked bytes: [UInt8]) { self.bytes = bytes }
 
     package var description: String { String(decoding: bytes, as: UTF8.self) }
 }

@@ -28,9 +28,7 @@ package struct OutageState: Sendable {
     }
 
     /// What whoever watches over the primary does next.
-    package enum Look: Sendable, Equatable {
-        case healthCheck, probe
-    }
+    package enum Look: Sendable, Equatable { case healthCheck, probe }
 
     /// How long a failing health check alone is not believed.
     package static let patience = Duration.seconds(6)
@@ -54,9 +52,7 @@ package struct OutageState: Sendable {
 
     package init() {}
 
-    package var isReachable: Bool {
-        if case .reachable = phase { true } else { false }
-    }
+    package var isReachable: Bool { if case .reachable = phase { true } else { false } }
 
     /// What is to be done next, and after how long.
     package var next: (look: Look, after: Duration) {

@@ -22,10 +22,6 @@ struct MongoClient: ~Copyable {
 
     private let handle: OpaquePointer
 
-    fileprivate init(handle: OpaquePointer) {
-        self.handle = handle
-    }
-
     /// Runs one command. A findAndModify is sent again under the same transaction number after a
     /// lost connection or primary, so that the server does it once; other writes are sent once only.
     borrowing func command(_ command: [UInt8], on database: String, _ kind: Kind) throws(MongoError) -> BSONDocument {

@@ -14,9 +14,7 @@ final class MongoHealth: Sendable {
     private let clockOffset = Atomic<Int64>(.max)
     private let ttlSeconds: Atomic<Int>
 
-    init(ttlSeconds: Int) {
-        self.ttlSeconds = Atomic(ttlSeconds)
-    }
+    init(ttlSeconds: Int) { self.ttlSeconds = Atomic(ttlSeconds) }
 
     /// Whether the last probe was answered, and none has been under way for over a second.
     var isHealthy: Bool {
@@ -33,9 +31,7 @@ final class MongoHealth: Sendable {
             ttlSeconds: ttlSeconds.load(ordering: .relaxed), isReady: isHealthy)
     }
 
-    func probeBegins() {
-        probeBegan.store(Self.nanoseconds(), ordering: .relaxed)
-    }
+    func probeBegins() { probeBegan.store(Self.nanoseconds(), ordering: .relaxed) }
 
     /// - Parameter answer: nil where the probe failed.
     func probeEnded(_ answer: MongoProbe.Answer?) {
@@ -62,13 +58,9 @@ final class MongoHealth: Sendable {
     }
 
     /// Keeps the count near the truth until the next probe.
-    func adjustCount(by difference: Int) {
-        count.wrappingAdd(difference, ordering: .relaxed)
-    }
+    func adjustCount(by difference: Int) { count.wrappingAdd(difference, ordering: .relaxed) }
 
-    func setTTL(seconds: Int) {
-        ttlSeconds.store(seconds, ordering: .relaxed)
-    }
+    func setTTL(seconds: Int) { ttlSeconds.store(seconds, ordering: .relaxed) }
 
     private static func nanoseconds() -> Int64 {
         let (seconds, attoseconds) = epoch.duration(to: .now).components

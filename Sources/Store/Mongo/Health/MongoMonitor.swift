@@ -19,9 +19,7 @@ final class MongoMonitor: Sendable {
     }
 
     /// Throws where the system has no thread to give.
-    func start() throws(SystemCallError) {
-        try thread.start { [self] in run() }
-    }
+    func start() throws(SystemCallError) { try thread.start { [self] in run() } }
 
     /// Ends the thread and waits for it, at most as long as a probe takes.
     func stop() {

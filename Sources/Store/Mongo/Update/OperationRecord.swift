@@ -12,9 +12,7 @@ struct OperationRecord {
 
     private let text: ArraySlice<UInt8>
 
-    init(_ text: ArraySlice<UInt8>?) {
-        self.text = text ?? []
-    }
+    init(_ text: ArraySlice<UInt8>?) { self.text = text ?? [] }
 
     /// How many changes followed an operation; nil where it is not remembered.
     func place(of operation: OperationID) -> Int? {

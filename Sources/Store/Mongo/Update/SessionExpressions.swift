@@ -133,9 +133,7 @@ extension BSONWriter {
     }
 
     /// Text that is no expression, whatever it begins with.
-    mutating func literal(_ text: some Collection<UInt8>) {
-        string("$literal", text)
-    }
+    mutating func literal(_ text: some Collection<UInt8>) { string("$literal", text) }
 }
 
 extension BSONArrayWriter {

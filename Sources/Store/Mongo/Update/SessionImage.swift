@@ -11,9 +11,7 @@ struct SessionImage {
         isWhole = document["messages"] != nil
     }
 
-    var messageCount: Int {
-        isWhole ? document.elementCount("messages") ?? 0 : document.count(of: "n")
-    }
+    var messageCount: Int { isWhole ? document.elementCount("messages") ?? 0 : document.count(of: "n") }
 
     var version: Int64 { document.integer("seq") ?? 0 }
     var updatedAt: Timestamp { document.date("updated_at") ?? Timestamp(milliseconds: 0) }

@@ -66,9 +66,7 @@ struct SessionUpdate: Sendable {
     }
 
     /// The idempotency key, where there is one.
-    var key: IdempotencyKey? {
-        if case .append(let key) = kind { key } else { nil }
-    }
+    var key: IdempotencyKey? { if case .append(let key) = kind { key } else { nil } }
 
     // MARK: The condition
 
@@ -123,14 +121,10 @@ struct SessionUpdate: Sendable {
         if let key { recentKeys(&writer, adding: key) }
     }
 
-    private var isAppend: Bool {
-        if case .append = kind { true } else { false }
-    }
+    private var isAppend: Bool { if case .append = kind { true } else { false } }
 
     /// A replacement by nothing is a change, too.
-    private var sequenceStep: Int {
-        isAppend ? batch.given : max(1, batch.given)
-    }
+    private var sequenceStep: Int { isAppend ? batch.given : max(1, batch.given) }
 
     private func messages(_ writer: inout BSONWriter) {
         let places = limits.maxMessages - batch.count
