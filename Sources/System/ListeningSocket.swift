@@ -20,6 +20,8 @@ package final class ListeningSocket: Sendable {
     /// A backlog that rides out bursts: a full one on a Unix socket is an immediate 502.
     private static let backlog: Int32 = 4096
 
+    private static let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+
     /// Binds an address. A socket file that nobody listens on is replaced; a live one is an error.
     /// - Parameter mode: the permissions of a Unix socket's file; whoever may write to it owns the worker.
     package init(binding address: ListenAddress, mode: mode_t) throws(SystemCallError) {
@@ -27,12 +29,13 @@ package final class ListeningSocket: Sendable {
         case .unix: AF_UNIX
         case .tcp(let host, _): host.contains(":") ? AF_INET6 : AF_INET
         }
-        descriptor = socket(family, Int32(SOCK_STREAM.rawValue) | Self.flags, 0)
+        descriptor = socket(family, Self.type, 0)
         guard descriptor >= 0 else { throw SystemCallError("socket") }
         do throws(SystemCallError) {
-            if case .unix(let path) = address { try Self.removeStaleFile(path, address) }
-            var on: Int32 = 1
-            if case .tcp = address {
+            switch address {
+            case .unix(let path): try Self.removeStaleFile(path, address)
+            case .tcp:
+                var on: Int32 = 1
                 setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
                 // Connections inherit it. libfcgi writes 8 KB at a time, and each but the first would wait for the
                 // peer's delayed acknowledgement.
@@ -76,6 +79,29 @@ package final class ListeningSocket: Sendable {
 
     deinit { close(descriptor) }
 
+    /// The listening socket that whoever started the process has left for it.
+    package static func inherited() throws(SystemCallError) -> ListeningSocket {
+        // sd_listen_fds(3): the descriptors begin at 3, and are meant for this process alone.
+        let count = getenv("LISTEN_FDS").flatMap { Int(String(cString: $0)) } ?? 0
+        let isMeant = getenv("LISTEN_PID").map { String(cString: $0) } == String(getpid())
+        // Else spawn-fcgi, and systemd with StandardInput=socket.
+        return try ListeningSocket(adopting: count >= 1 && isMeant ? 3 : STDIN_FILENO)
+    }
+
+    /// Makes this process the only one that may claim the socket, for as long as it lives. Returns whether it is;
+    /// another one that shares the socket may have been there before.
+    ///
+    /// A record lock belongs to a process and an inode, and a socket that was handed to several processes has one
+    /// inode. It goes with the process, however that ends.
+    package func claim() throws(SystemCallError) -> Bool {
+        var lock = flock()
+        lock.l_type = Int16(F_WRLCK)
+        lock.l_whence = Int16(SEEK_SET)
+        if fcntl(descriptor, F_SETLK, &lock) == 0 { return true }
+        guard errno == EAGAIN || errno == EACCES else { throw SystemCallError("fcntl F_SETLK") }
+        return false
+    }
+
     package func accept() -> Accepted {
         while true {
             let connection = clinux_accept(descriptor)
@@ -101,13 +127,11 @@ package final class ListeningSocket: Sendable {
         shutdown(descriptor, Int32(SHUT_RDWR))
     }
 
-    private static let flags = Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-
     private static func removeStaleFile(_ path: String, _ address: ListenAddress) throws(SystemCallError) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
         guard status.st_mode & S_IFMT == S_IFSOCK else { throw SystemCallError("\(path), which is not a socket", code: EEXIST) }
-        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | flags, 0)
+        let probe = socket(AF_UNIX, type, 0)
         guard probe >= 0 else { throw SystemCallError("socket") }
         defer { close(probe) }
         let refused = try address.withSocketAddress { pointer, length in

@@ -38,14 +38,13 @@ package final class Threads: Sendable {
     /// - Parameter whileWaiting: called some fifty times a second until then.
     package func join(whileWaiting: () -> Void = {}) {
         for handle in handles.withLock({ $0 }) {
-            while !Self.ends(handle, within: .milliseconds(20)) { whileWaiting() }
+            var deadline = timespec(monotonicAfter: .milliseconds(20))
+            while pthread_clockjoin_np(handle, nil, CLOCK_MONOTONIC, &deadline) != 0 {
+                whileWaiting()
+                deadline = timespec(monotonicAfter: .milliseconds(20))
+            }
         }
         handles.withLock { $0 = [] }
-    }
-
-    private static func ends(_ handle: pthread_t, within timeout: Duration) -> Bool {
-        var deadline = timespec(monotonicAfter: timeout)
-        return pthread_clockjoin_np(handle, nil, CLOCK_MONOTONIC, &deadline) == 0
     }
 }
 

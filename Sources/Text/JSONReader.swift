@@ -121,14 +121,12 @@ package struct JSONReader: Sendable {
         if take(UInt8(ascii: "}")) { return members }
         repeat {
             skipWhitespace()
-            guard position < end else { throw error(.unexpectedEnd) }
-            guard bytes[position] == UInt8(ascii: "\"") else { throw error(.unexpectedByte) }
             let start = position
             let escaped = try readString()
             let rawName = start + 1..<position - 1
             if escaped, unescaped(rawName).contains(0) { throw JSONError(reason: .nulInName, offset: start) }
             skipWhitespace()
-            guard take(UInt8(ascii: ":")) else { throw error(position < end ? .unexpectedByte : .unexpectedEnd) }
+            try expect(UInt8(ascii: ":"))
             let value = try readValue(depth: depth + 1)
             let member = JSONMember(rawName: rawName, nameIsEscaped: escaped, value: value)
             guard names.insert(member, among: members, in: self) else {
@@ -137,7 +135,7 @@ package struct JSONReader: Sendable {
             members.append(member)
             skipWhitespace()
         } while take(UInt8(ascii: ","))
-        guard take(UInt8(ascii: "}")) else { throw error(position < end ? .unexpectedByte : .unexpectedEnd) }
+        try expect(UInt8(ascii: "}"))
         return members
     }
 
@@ -150,15 +148,11 @@ package struct JSONReader: Sendable {
             visit(try readValue(depth: depth + 1))
             skipWhitespace()
         } while take(UInt8(ascii: ","))
-        guard take(UInt8(ascii: "]")) else { throw error(position < end ? .unexpectedByte : .unexpectedEnd) }
+        try expect(UInt8(ascii: "]"))
     }
 
     private mutating func readLiteral(_ literal: StaticString) throws(JSONError) {
-        for index in 0..<literal.utf8CodeUnitCount {
-            guard position < end else { throw error(.unexpectedEnd) }
-            guard bytes[position] == literal.utf8Start[index] else { throw error(.unexpectedByte) }
-            position += 1
-        }
+        for index in 0..<literal.utf8CodeUnitCount { try expect(literal.utf8Start[index]) }
     }
 
     private mutating func readNumber() throws(JSONError) {
@@ -195,7 +189,7 @@ package struct JSONReader: Sendable {
 
     /// Passes a string and says whether it has escapes.
     private mutating func readString() throws(JSONError) -> Bool {
-        position += 1
+        try expect(UInt8(ascii: "\""))
         var escaped = false
         while position < end {
             let byte = bytes[position]
@@ -322,6 +316,10 @@ package struct JSONReader: Sendable {
         guard position < end, bytes[position] == byte else { return false }
         position += 1
         return true
+    }
+
+    private mutating func expect(_ byte: UInt8) throws(JSONError) {
+        guard take(byte) else { throw error(position < end ? .unexpectedByte : .unexpectedEnd) }
     }
 
     private func error(_ reason: JSONError.Reason) -> JSONError {

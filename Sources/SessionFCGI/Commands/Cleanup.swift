@@ -28,7 +28,7 @@ struct Cleanup: ParsableCommand {
                 ])
             }
             let output = LogOutput(format: settings.logFormat)
-            let logger = Logger(label: "session-fcgi") { _ in LineLogHandler(output: output, level: .warning) }
+            let logger = Logger(label: "session-fcgi") { _ in LineLogHandler(logLevel: .warning, output: output) }
             let store = MongoStore(plan, limits: settings.limits, maxConnections: 1, logger: logger)
             defer { store.close() }
             do throws(StoreError) {

@@ -16,19 +16,18 @@ enum EntityTags: Equatable {
             self = .any
             return
         }
+        func refusal() -> Problem {
+            Problem(400, "\(field) must be * or a list of entity tags in double quotes.", field: field)
+        }
         var tags: [Tag] = []
         while true {
             let isWeak = rest.hasPrefix("W/")
             if isWeak { rest = rest.dropFirst(2) }
-            guard rest.first == "\"", let end = rest.dropFirst().firstIndex(of: "\"") else {
-                throw Problem(400, "\(field) must be * or a list of entity tags in double quotes.", field: field)
-            }
+            guard rest.first == "\"", let end = rest.dropFirst().firstIndex(of: "\"") else { throw refusal() }
             tags.append(Tag(isWeak: isWeak, opaque: String(rest[rest.index(after: rest.startIndex)..<end])))
             rest = rest[rest.index(after: end)...].trimming(while: Self.isSpace)
             if rest.isEmpty { break }
-            guard rest.first == "," else {
-                throw Problem(400, "\(field) must be * or a list of entity tags in double quotes.", field: field)
-            }
+            guard rest.first == "," else { throw refusal() }
             // A list may hold empty elements (RFC 9110, section 5.6.1).
             while rest.first == "," { rest = rest.dropFirst().trimming(while: Self.isSpace) }
             if rest.isEmpty { break }

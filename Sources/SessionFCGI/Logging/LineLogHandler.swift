@@ -6,11 +6,6 @@ struct LineLogHandler: LogHandler {
     var metadata: Logger.Metadata = [:]
     let output: LogOutput
 
-    init(output: LogOutput, level: Logger.Level) {
-        self.output = output
-        logLevel = level
-    }
-
     subscript(metadataKey key: String) -> Logger.MetadataValue? {
         get { metadata[key] }
         set { metadata[key] = newValue }

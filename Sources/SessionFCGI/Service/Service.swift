@@ -28,7 +28,7 @@ final class Service {
         self.options = options
         kind = settings.store.kind
         let output = LogOutput(format: settings.logFormat)
-        let logger = Logger(label: "session-fcgi") { _ in LineLogHandler(output: output, level: settings.logLevel) }
+        let logger = Logger(label: "session-fcgi") { _ in LineLogHandler(logLevel: settings.logLevel, output: output) }
         self.output = output
         self.logger = logger
         tokens = Tokens(admin: settings.adminToken, api: settings.apiTokens)

@@ -98,8 +98,7 @@ struct SessionsAPI: RouteFamily {
 
     private func response(_ status: Int, with answer: Answer<Outcome>, at id: SessionID, isNew: Bool) -> Response {
         let session = answer.value.session(id)
-        var response = Response(
-            status, from: answer, body: JSONWriter.session(session, isPartial: answer.isPartial))
+        var response = Response(status, from: answer, body: JSONWriter.session(session, isPartial: answer.isPartial))
         if isNew { response.headers.append(("Location", location(of: id))) }
         addEntityTag(of: session, to: &response, isPartial: answer.isPartial)
         return response
