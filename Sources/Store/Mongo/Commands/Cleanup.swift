@@ -13,32 +13,31 @@ extension SessionCollection {
             writer.document("updated_at") { $0.isDate("$lt", now.advanced(bySeconds: -days * 86_400)) }
         }
         guard !dryRun else {
-            let reply = try run(
-                BSONWriter.document { writer in
-                    writer.string("count", name)
-                    writer.raw("query", .document, isOld)
-                }, .read)
-            return reply.count(of: "n")
+            let command = BSONWriter.document { writer in
+                writer.string("count", name)
+                writer.raw("query", .document, isOld)
+            }
+            return try run(command, .read).count(of: "n")
         }
         var deleted = 0
         while true {
             let found = try oldSessions(isOld)
             guard !found.isEmpty else { return deleted }
-            let reply = try run(
-                BSONWriter.document(capacity: 64 * found.count) { writer in
-                    writer.string("delete", name)
-                    writer.array("deletes") { deletes in
-                        deletes.document { writer in
-                            writer.document("q") { writer in
-                                writer.expression("_id", "$in") { ids in
-                                    for id in found { ids.raw(id.type, id.bytes) }
-                                }
-                                writer.elements(of: isOld)
+            let command = BSONWriter.document(capacity: 64 * found.count) { writer in
+                writer.string("delete", name)
+                writer.array("deletes") { deletes in
+                    deletes.document { writer in
+                        writer.document("q") { writer in
+                            writer.expression("_id", "$in") { ids in
+                                for id in found { ids.raw(id.type, id.bytes) }
                             }
-                            writer.int32("limit", 0)
+                            writer.elements(of: isOld)
                         }
+                        writer.int32("limit", 0)
                     }
-                }, write)
+                }
+            }
+            let reply = try run(command, write)
             if let error = reply.documents("writeErrors").first {
                 throw .failed(reason: "MongoDB refused to delete sessions (\(error.count(of: "code")))")
             }
@@ -51,16 +50,15 @@ extension SessionCollection {
 
     /// The `_id`s, of whatever type, of up to a thousand old sessions.
     private func oldSessions(_ isOld: [UInt8]) throws(StoreError) -> [(type: BSONType, bytes: ArraySlice<UInt8>)] {
-        let reply = try run(
-            BSONWriter.document { writer in
-                writer.string("find", name)
-                writer.raw("filter", .document, isOld)
-                writer.document("projection") { $0.int32("_id", 1) }
-                writer.int32("limit", 1000)
-                writer.int32("batchSize", 1000)
-                writer.boolean("singleBatch", true)
-            }, .read)
-        return reply.firstBatch.compactMap { document in
+        let command = BSONWriter.document { writer in
+            writer.string("find", name)
+            writer.raw("filter", .document, isOld)
+            writer.document("projection") { $0.int32("_id", 1) }
+            writer.int32("limit", 1000)
+            writer.int32("batchSize", 1000)
+            writer.boolean("singleBatch", true)
+        }
+        return try run(command, .read).firstBatch.compactMap { document in
             document["_id"].map { (type: $0.type, bytes: document.bytes[$0.value]) }
         }
     }

@@ -1,34 +1,26 @@
 import System
 
 extension SessionCollection {
+    /// Where a listing is: behind this document, or before all of that date where the id is nil.
+    private typealias Position = (updatedAt: Timestamp, id: ArraySlice<UInt8>?)
+
+    /// A document, and what a page says of it: nothing where its `_id` is no session's id.
+    private typealias Found = (updatedAt: Timestamp, id: ArraySlice<UInt8>, summary: SessionSummary?)
+
     func list(limit: Int, after cursor: SessionCursor?) throws(StoreError) -> SessionPage {
         guard limit > 0 else { return SessionPage(sessions: [], next: nil) }
         var sessions: [SessionSummary] = []
-        var position = cursor.map { Position(updatedAt: $0.updatedAt, id: $0.id.bytes[...]) } ?? .start
+        // No date is later than the one that a listing without a cursor begins before.
+        var position: Position = (cursor?.updatedAt ?? Timestamp(milliseconds: .max), cursor?.id.bytes[...])
         // Documents whose _id is no session's id take up places in what the server gives, but none on the page.
         while true {
-            let wanted = limit - sessions.count
-            let (found, hasMore) = try documents(behind: position, limit: wanted)
+            let (found, hasMore) = try documents(behind: position, limit: limit - sessions.count)
             sessions += found.compactMap(\.summary)
             guard hasMore else { return SessionPage(sessions: sessions, next: nil) }
-            if sessions.count == limit, let next = sessions.last?.cursor {
-                return SessionPage(sessions: sessions, next: next)
-            }
-            position = found.last?.position ?? position
+            if sessions.count == limit { return SessionPage(sessions: sessions, next: sessions.last?.cursor) }
+            if let last = found.last { position = (last.updatedAt, last.id) }
         }
     }
-
-    /// Where a listing is: behind this document.
-    private struct Position {
-        var updatedAt: Timestamp
-        /// Nil before the first document of that date.
-        var id: ArraySlice<UInt8>?
-
-        /// Before the latest date that there is.
-        static let start = Position(updatedAt: Timestamp(milliseconds: .max), id: nil)
-    }
-
-    private typealias Found = (position: Position, summary: SessionSummary?)
 
     /// Up to `limit` documents, newest first and greatest `_id` first, and whether there are more behind them.
     ///
@@ -36,28 +28,22 @@ extension SessionCollection {
     /// the page begins or ends is asked for by itself, in the order of `_id`.
     private func documents(behind position: Position, limit: Int) throws(StoreError) -> ([Found], hasMore: Bool) {
         var found: [Found] = []
-        if let id = position.id {
-            found = try find(at: position.updatedAt, behind: id, limit: limit + 1)
-        }
+        if let id = position.id { found = try find(at: position.updatedAt, behind: id, limit: limit + 1) }
         guard found.count <= limit else { return (Array(found.prefix(limit)), true) }
         let wanted = limit - found.count
         var older = try find(before: position, limit: wanted + 1)
-        guard older.count > wanted, let cut = older.last?.position.updatedAt else {
+        guard older.count > wanted, let cut = older.last?.updatedAt else {
             return (found + older.sorted(by: Self.isBefore), false)
         }
-        older.removeAll { $0.position.updatedAt == cut }
+        older.removeAll { $0.updatedAt == cut }
         older.sort(by: Self.isBefore)
-        if older.count < wanted {
-            older += try find(at: cut, behind: nil, limit: wanted - older.count)
-        }
+        if older.count < wanted { older += try find(at: cut, behind: nil, limit: wanted - older.count) }
         return (found + older, true)
     }
 
     private static func isBefore(_ left: Found, _ right: Found) -> Bool {
-        guard left.position.updatedAt == right.position.updatedAt else {
-            return left.position.updatedAt > right.position.updatedAt
-        }
-        return (right.position.id ?? []).lexicographicallyPrecedes(left.position.id ?? [])
+        left.updatedAt != right.updatedAt
+            ? left.updatedAt > right.updatedAt : right.id.lexicographicallyPrecedes(left.id)
     }
 
     private func find(at date: Timestamp, behind id: ArraySlice<UInt8>?, limit: Int) throws(StoreError) -> [Found] {
@@ -99,15 +85,14 @@ extension SessionCollection {
             writer.int32("batchSize", Int32(clamping: limit))
             writer.boolean("singleBatch", true)
         }
-        let reply = try run(command, .read)
-        return reply.firstBatch.compactMap { document in
+        return try run(command, .read).firstBatch.compactMap { document in
             guard let id = document.string("_id"), let updatedAt = document.date("updated_at") else { return nil }
             let summary = SessionID(id).map { id in
                 SessionSummary(
                     id: id, messageCount: document.count(of: "n"),
                     createdAt: document.date("created_at") ?? updatedAt, updatedAt: updatedAt)
             }
-            return (Position(updatedAt: updatedAt, id: id), summary)
+            return (updatedAt, id, summary)
         }
     }
 }
