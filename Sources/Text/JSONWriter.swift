@@ -4,13 +4,11 @@ import System
 /// written by a closure, as `BSONWriter` does it.
 package struct JSONWriter: Sendable {
     package private(set) var buffer: ByteBuffer
-    fileprivate var isFirst = true
-
-    fileprivate init(capacity: Int) { buffer = ByteBuffer(capacity: capacity) }
+    private var isFirst = true
 
     /// The text of a whole object.
     package static func object(capacity: Int = 256, _ write: (inout JSONWriter) -> Void) -> ByteBuffer {
-        var writer = JSONWriter(capacity: capacity)
+        var writer = JSONWriter(buffer: ByteBuffer(capacity: capacity))
         writer.nest(write)
         return writer.buffer
     }
@@ -22,12 +20,17 @@ package struct JSONWriter: Sendable {
         nest(write)
     }
 
-    package mutating func array(_ name: StaticString, _ write: (inout JSONArrayWriter) -> Void) {
+    /// An array of objects, one of each value.
+    package mutating func array<Value>(
+        _ name: StaticString, of values: [Value], _ write: (inout JSONWriter, Value) -> Void
+    ) {
         begin(name)
         buffer.append(UInt8(ascii: "["))
-        var array = JSONArrayWriter(taking: &self)
-        write(&array)
-        swap(&self, &array.writer)
+        isFirst = true
+        for value in values {
+            separate()
+            nest { write(&$0, value) }
+        }
         isFirst = false
         buffer.append(UInt8(ascii: "]"))
     }
@@ -86,32 +89,16 @@ package struct JSONWriter: Sendable {
         buffer.append("\":")
     }
 
-    fileprivate mutating func separate() {
+    private mutating func separate() {
         if !isFirst { buffer.append(UInt8(ascii: ",")) }
         isFirst = false
     }
 
-    fileprivate mutating func nest(_ write: (inout JSONWriter) -> Void) {
+    private mutating func nest(_ write: (inout JSONWriter) -> Void) {
         buffer.append(UInt8(ascii: "{"))
         isFirst = true
         write(&self)
         isFirst = false
         buffer.append(UInt8(ascii: "}"))
-    }
-}
-
-/// Writes the elements of one array.
-package struct JSONArrayWriter {
-    fileprivate var writer = JSONWriter(capacity: 0)
-
-    /// Takes the text out of `other`, so that it is not copied when both would hold it.
-    fileprivate init(taking other: inout JSONWriter) {
-        swap(&writer, &other)
-        writer.isFirst = true
-    }
-
-    package mutating func object(_ write: (inout JSONWriter) -> Void) {
-        writer.separate()
-        writer.nest(write)
     }
 }

@@ -33,9 +33,7 @@ struct AdminAPI: RouteFamily {
         let cursor = try call.target.parameter("cursor").map(SessionCursor.init(token:))
         let page = try ask(sessions.list(limit: limit, after: cursor))
         return .json(capacity: 64 + 192 * page.sessions.count) { writer in
-            writer.array("sessions") { array in
-                for summary in page.sessions { array.object { $0.members(of: summary) } }
-            }
+            writer.array("sessions", of: page.sessions) { $0.members(of: $1) }
             if let next = page.next { writer.string("next_cursor", next.token) } else { writer.null("next_cursor") }
         }
     }
