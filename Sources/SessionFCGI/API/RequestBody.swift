@@ -62,11 +62,9 @@ struct RequestBody {
         guard let value = self["messages"], value.kind == .array else {
             throw Problem(400, "messages must be an array of messages.", field: "messages")
         }
-        var messages: [Message] = []
-        for (index, element) in reader.elements(of: value).enumerated() {
-            messages.append(try rule.admit(element, from: reader, field: "messages[\(index)]"))
+        return try reader.elements(of: value).enumerated().map { index, element throws(Problem) in
+            try rule.admit(element, from: reader, field: "messages[\(index)]")
         }
-        return messages
     }
 
     /// The member `session_id`, nil where it is absent or null.

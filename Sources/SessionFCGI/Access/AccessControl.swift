@@ -41,14 +41,11 @@ struct AccessControl: Sendable {
 
 /// Bearer tokens (RFC 6750), replaceable while requests are being answered.
 final class TokenSet: Sendable {
-    private let tokens: Mutex<[[UInt8]]>
+    private let tokens = Mutex<[[UInt8]]>([])
     /// Beside the lock, since every request asks.
-    private let hasNone: Atomic<Bool>
+    private let hasNone = Atomic(true)
 
-    init(_ tokens: [String]) {
-        self.tokens = Mutex(tokens.map { Array($0.utf8) })
-        hasNone = Atomic(tokens.isEmpty)
-    }
+    init(_ tokens: [String]) { replace(with: tokens) }
 
     var isEmpty: Bool { hasNone.load(ordering: .acquiring) }
 

@@ -9,11 +9,8 @@ struct RequestTarget {
         let end = target.firstIndex(of: UInt8(ascii: "?")) ?? target.count
         query = target[min(end + 1, target.count)...]
         guard target.first == UInt8(ascii: "/") else { throw .noRoute }
-        var segments: [[UInt8]] = []
-        for segment in target[1..<end].split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
-            segments.append(try Self.percentDecoded(segment))
-        }
-        self.segments = segments
+        segments = try target[1..<end].split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+            .map(Self.percentDecoded)
     }
 
     /// A parameter's value; nil where it is absent, 400 where it stands more than once.
