@@ -70,25 +70,22 @@ extension MongoError {
                 + "put its name and password into MONGO_URI."
         }
         let text = description.lowercased()
-        if text.contains("not primary") || text.contains("not the primary") {
-            return "The replica set has no primary, or MONGO_URI names one member only: name all members, "
-                + "and the set as replicaSet=."
-        }
-        if text.contains("tls") || text.contains("ssl") || text.contains("certificate") {
-            return "The encrypted connection failed: check tls=, tlsCAFile= and tlsCertificateKeyFile= in MONGO_URI."
-        }
-        if ["resolve", "resolution", "dns", "srv"].contains(where: text.contains) {
-            return "The host name in MONGO_URI is not known: check its spelling and this machine's DNS."
-        }
-        if text.contains("refused") {
-            return "Nothing listens at the address in MONGO_URI: check host and port, and that mongod runs."
-        }
-        if text.contains("timeout") || text.contains("timed out") {
-            return "The address in MONGO_URI does not answer: check the firewall (on Atlas: the IP access list)."
-        }
-        if text.contains("closed") || text.contains("socket error") || text.contains("reset") {
-            return "The server hung up: it may want TLS (tls=true in MONGO_URI)."
-        }
-        return "Check MONGO_URI."
+        let hint = Self.hints.first { $0.words.contains(where: text.contains) }?.hint
+        return hint ?? "Check MONGO_URI."
     }
+
+    /// By words of libmongoc's messages, in small letters.
+    private static let hints: [(words: [String], hint: String)] = [
+        (["not primary", "not the primary"],
+            "The replica set has no primary, or MONGO_URI names one member only: name all members, "
+                + "and the set as replicaSet=."),
+        (["tls", "ssl", "certificate"],
+            "The encrypted connection failed: check tls=, tlsCAFile= and tlsCertificateKeyFile= in MONGO_URI."),
+        (["resolve", "resolution", "dns", "srv"],
+            "The host name in MONGO_URI is not known: check its spelling and this machine's DNS."),
+        (["refused"], "Nothing listens at the address in MONGO_URI: check host and port, and that mongod runs."),
+        (["timeout", "timed out"],
+            "The address in MONGO_URI does not answer: check the firewall (on Atlas: the IP access list)."),
+        (["closed", "socket error", "reset"], "The server hung up: it may want TLS (tls=true in MONGO_URI)."),
+    ]
 }
