@@ -82,9 +82,9 @@ package final class MongoStore: RemoteStore {
     package func probe() throws(StoreError) {
         do {
             try MongoClient.withOwn(sessions.uri, timeout: MongoProbe.timeoutMilliseconds) { client throws(MongoError) in
-                sessions.health.note(try sessions.probe.ask(client))
+                sessions.health.note(try sessions.probe(client))
             }
-            try sessions.pool.withClient { client throws(MongoError) in _ = try sessions.probe.ask(client) }
+            try sessions.pool.withClient { client throws(MongoError) in _ = try sessions.probe(client) }
         } catch {
             throw error.storeError(limits: sessions.limits)
         }

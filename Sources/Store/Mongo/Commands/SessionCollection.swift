@@ -20,8 +20,6 @@ final class SessionCollection: Sendable {
         health = MongoHealth(ttlSeconds: limits.ttlSeconds)
     }
 
-    var probe: MongoProbe { MongoProbe(database: database, collection: name) }
-
     var indexes: MongoIndexes { MongoIndexes(database: database, collection: name, ttlSeconds: limits.ttlSeconds) }
 
     func run(_ command: [UInt8], _ kind: MongoClient.Kind) throws(StoreError) -> BSONDocument {

@@ -22,6 +22,8 @@ struct MongoClient: ~Copyable {
 
     private let handle: OpaquePointer
 
+    init(_ handle: OpaquePointer) { self.handle = handle }
+
     /// Runs one command. A findAndModify is sent again under the same transaction number after a
     /// lost connection or primary, so that the server does it once; other writes are sent once only.
     borrowing func command(_ command: [UInt8], on database: String, _ kind: Kind) throws(MongoError) -> BSONDocument {
@@ -54,17 +56,6 @@ struct MongoClient: ~Copyable {
         guard let handle else { throw MongoError(error, reply: nil) }
         defer { mongoc_client_destroy(handle) }
         mongoc_client_set_error_api(handle, MONGOC_ERROR_API_VERSION_2)
-        return try body(MongoClient(handle: handle))
-    }
-
-    /// Lends a client of a pool, and gives it back whatever happens.
-    static func withClient<Result>(
-        of pool: OpaquePointer, _ body: (borrowing MongoClient) throws(MongoError) -> Result
-    ) throws(MongoError) -> Result {
-        guard let handle = mongoc_client_pool_pop(pool) else {
-            throw MongoError(domain: .pool, description: "no connection of the pool became free in time")
-        }
-        defer { mongoc_client_pool_push(pool, handle) }
-        return try body(MongoClient(handle: handle))
+        return try body(MongoClient(handle))
     }
 }

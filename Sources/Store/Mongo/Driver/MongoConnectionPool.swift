@@ -39,9 +39,13 @@ final class MongoConnectionPool: Sendable {
 
     /// The one way to MongoDB: takes a client, lends it, and puts it back.
     func withClient<Result>(_ body: (borrowing MongoClient) throws(MongoError) -> Result) throws(MongoError) -> Result {
-        let handle = try openHandle()
         // The handle outlives the call even when the pool is closed meanwhile.
-        return try MongoClient.withClient(of: handle.pool, body)
+        let handle = try openHandle()
+        guard let client = mongoc_client_pool_pop(handle.pool) else {
+            throw MongoError(domain: .pool, description: "no connection of the pool became free in time")
+        }
+        defer { mongoc_client_pool_push(handle.pool, client) }
+        return try body(MongoClient(client))
     }
 
     /// Refuses new calls. The connections go with this object.

@@ -29,7 +29,7 @@ extension MongoStore {
                 let present = try indexes.list(client)
                 diagnosis.indexes = present.map(\.description)
                 diagnosis.plan = indexes.plan(for: present).map(\.description)
-                _ = try sessions.probe.ask(client)
+                _ = try sessions.probe(client)
             }
         } catch {
             diagnosis.problem = error.advice

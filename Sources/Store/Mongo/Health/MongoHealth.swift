@@ -33,17 +33,17 @@ final class MongoHealth: Sendable {
 
     func probeBegins() { probeBegan.store(Self.nanoseconds(), ordering: .relaxed) }
 
-    /// - Parameter answer: nil where the probe failed.
-    func probeEnded(_ answer: MongoProbe.Answer?) {
-        if let answer { note(answer) }
-        isAnswering.store(answer != nil, ordering: .relaxed)
+    /// - Parameter probe: nil where it failed.
+    func probeEnded(_ probe: MongoProbe?) {
+        if let probe { note(probe) }
+        isAnswering.store(probe != nil, ordering: .relaxed)
         probeBegan.store(0, ordering: .relaxed)
     }
 
-    func note(_ answer: MongoProbe.Answer) {
-        count.store(answer.sessions, ordering: .relaxed)
-        concern.store(answer.writeConcern, ordering: .relaxed)
-        if let time = answer.time {
+    func note(_ probe: MongoProbe) {
+        count.store(probe.sessions, ordering: .relaxed)
+        concern.store(probe.writeConcern, ordering: .relaxed)
+        if let time = probe.time {
             clockOffset.store(time.milliseconds - Self.nanoseconds() / 1_000_000, ordering: .relaxed)
         }
     }

@@ -18,7 +18,6 @@ final class MongoMonitor: Sendable {
         self.logger = logger
     }
 
-    /// Throws where the system has no thread to give.
     func start() throws(SystemCallError) { try thread.start { [self] in run() } }
 
     /// Ends the thread and waits for it, at most as long as a probe takes.
@@ -35,7 +34,7 @@ final class MongoMonitor: Sendable {
     }
 
     private func run() {
-        let (health, probe) = (sessions.health, sessions.probe)
+        let health = sessions.health
         var reconciliation = Reconciliation()
         repeat {
             health.probeBegins()
@@ -44,7 +43,7 @@ final class MongoMonitor: Sendable {
                 try MongoClient.withOwn(sessions.uri, timeout: MongoProbe.timeoutMilliseconds) { client throws(MongoError) in
                     repeat {
                         health.probeBegins()
-                        health.probeEnded(try probe.ask(client))
+                        health.probeEnded(try sessions.probe(client))
                         // An index build that outlasts this client's patience goes on without it; another one watches.
                         guard reconcile(client, &reconciliation) else { return }
                     } while pause()
