@@ -3,7 +3,6 @@ import Glibc
 /// A POSIX semaphore that begins at zero.
 package struct Semaphore: ~Copyable, @unchecked Sendable {
     // sem_t is made to be used from many threads.
-
     private let handle: UnsafeMutablePointer<sem_t>
 
     package init() {

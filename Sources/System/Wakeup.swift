@@ -3,7 +3,6 @@ import Glibc
 /// Lets a thread sleep until there is something to do or some time has passed.
 package final class Wakeup: @unchecked Sendable {
     // POSIX mutexes and condition variables are made to be used from many threads.
-
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
     private var isSignalled = false

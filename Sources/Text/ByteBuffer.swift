@@ -11,11 +11,9 @@ public struct ByteBuffer: Sendable, Equatable {
 
     @inlinable public var count: Int { bytes.count }
 
-    @inlinable
-    public mutating func append(_ byte: UInt8) { bytes.append(byte) }
+    @inlinable public mutating func append(_ byte: UInt8) { bytes.append(byte) }
 
-    @inlinable
-    public mutating func append(_ other: some Collection<UInt8>) { bytes.append(contentsOf: other) }
+    @inlinable public mutating func append(_ other: some Collection<UInt8>) { bytes.append(contentsOf: other) }
 
     @inlinable
     public mutating func append(_ text: StaticString) { text.withUTF8Buffer { bytes.append(contentsOf: $0) } }
@@ -26,8 +24,7 @@ public struct ByteBuffer: Sendable, Equatable {
         text.withUTF8 { bytes.append(contentsOf: $0) }
     }
 
-    @inlinable
-    public mutating func append(decimal value: some BinaryInteger) { append(digitsOf: Int64(value)) }
+    @inlinable public mutating func append(decimal value: some BinaryInteger) { append(digitsOf: Int64(value)) }
 
     @usableFromInline
     mutating func append(digitsOf value: Int64) {

@@ -94,15 +94,9 @@ package struct JSONReader: Sendable {
         case UInt8(ascii: "\""):
             _ = try readString()
             kind = .string
-        case UInt8(ascii: "t"):
-            try readLiteral("true")
-            kind = .boolean
-        case UInt8(ascii: "f"):
-            try readLiteral("false")
-            kind = .boolean
-        case UInt8(ascii: "n"):
-            try readLiteral("null")
-            kind = .null
+        case UInt8(ascii: "t"): kind = try readLiteral("true", .boolean)
+        case UInt8(ascii: "f"): kind = try readLiteral("false", .boolean)
+        case UInt8(ascii: "n"): kind = try readLiteral("null", .null)
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
             try readNumber()
             kind = .number
@@ -151,8 +145,9 @@ package struct JSONReader: Sendable {
         try expect(UInt8(ascii: "]"))
     }
 
-    private mutating func readLiteral(_ literal: StaticString) throws(JSONError) {
+    private mutating func readLiteral(_ literal: StaticString, _ kind: JSONValue.Kind) throws(JSONError) -> JSONValue.Kind {
         for index in 0..<literal.utf8CodeUnitCount { try expect(literal.utf8Start[index]) }
+        return kind
     }
 
     private mutating func readNumber() throws(JSONError) {

@@ -7,8 +7,7 @@ import Text
 enum TokenSource: Equatable, Sendable {
     case none
     case value([String])
-    /// One token a line, or several with commas between them: while one is being replaced, both are there. `tokens` are
-    /// those that were there at the start.
+    /// One token a line, or several with commas between them: while one is being replaced, both are there.
     case file(path: String, tokens: [String])
 
     init(_ name: String, isList: Bool, from reader: inout EnvironmentReader) {

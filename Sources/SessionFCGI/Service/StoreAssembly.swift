@@ -40,7 +40,6 @@ struct StoreAssembly {
 
     /// Writes what is still to be written, at most until the time is over, and ends the background work. To be called when
     /// no request is answered any more. Returns how many acknowledged operations are lost.
-    /// - Parameter whileWaiting: called some fifty times a second until then.
     func close(within timeout: Duration, whileWaiting: () -> Void) -> Int {
         guard let mongo else { return 0 }
         let lost = mongo.outage.close(within: timeout, whileWaiting: whileWaiting)

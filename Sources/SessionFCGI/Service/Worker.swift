@@ -106,14 +106,12 @@ final class Worker: Sendable {
         acceptAll()
     }
 
-    /// Tells the threads to end.
     func stop() {
         advance(to: .stopped)
         poller.stop()
     }
 
     /// Waits for the threads of a worker that has stopped. No request is answered from then on.
-    /// - Parameter whileWaiting: called some fifty times a second until then.
     func join(whileWaiting: () -> Void = {}) {
         threads.join {
             tick()

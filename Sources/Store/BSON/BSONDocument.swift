@@ -5,7 +5,6 @@ struct BSONDocument {
     let bytes: [UInt8]
     let range: Range<Int>
 
-    /// Calls `visit` with each element, in their order.
     func forEach(_ visit: (BSONElement) throws(BSONError) -> Void) throws(BSONError) {
         var reader = try BSONReader(bytes, in: range)
         while let element = try reader.next() { try visit(element) }
@@ -45,7 +44,6 @@ struct BSONDocument {
         return documents
     }
 
-    /// The documents of a cursor's first batch.
     var firstBatch: [BSONDocument] { document("cursor")?.documents("firstBatch") ?? [] }
 
     func string(_ name: StaticString) -> ArraySlice<UInt8>? { self[name].flatMap(string(of:)) }

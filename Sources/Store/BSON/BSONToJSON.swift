@@ -105,8 +105,7 @@ struct BSONToJSON {
         output.append(UInt8(ascii: "\""))
     }
 
-    private static let base64Digits = Array(
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    private static let base64Digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
     private mutating func append(hex range: Range<Int>) {
         output.append(UInt8(ascii: "\""))

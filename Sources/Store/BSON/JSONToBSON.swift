@@ -10,10 +10,9 @@ struct JSONToBSON {
     private var position = 0
     private var writer: BSONWriter
 
-    /// The bytes of the BSON document that a message becomes.
     static func document(_ message: Message) -> [UInt8] { document(Array(message.json)) }
 
-    /// The bytes of the BSON document that is spelled out here in JSON.
+    /// The document that is spelled out in JSON here.
     static func document(_ text: String) -> [UInt8] { document(Array(text.utf8)) }
 
     private static func document(_ json: [UInt8]) -> [UInt8] {
