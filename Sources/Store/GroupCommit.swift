@@ -26,8 +26,9 @@ package final class GroupCommit<Item: CommitItem & Sendable, Output: Sendable, F
 
     /// Has an item carried out, alone or together with others, and blocks until it is.
     package func submit(_ item: Item) throws(Failure) -> Output {
-        let waiter = Waiter(item)
-        if queue.withLock({ $0.arrive(waiter) }) { return try lead([item], others: []) }
+        // An item that goes alone needs no waiter.
+        let waiter = queue.withLock { $0.arrive(Waiter(item)) ? nil : $0.newest }
+        guard let waiter else { return try lead([item], others: []) }
         switch waiter.wait() {
         case .done(let result): return try result.get()
         case .lead(let others): return try lead([item] + others.map(\.item), others: others)
@@ -113,14 +114,17 @@ package struct CommitQueue<Item: CommitItem> {
     package init(limits: CommitLimits) { self.limits = limits }
 
     /// Whether the item is to be committed now, by itself; if not, it waits for a group.
-    package mutating func arrive(_ item: Item) -> Bool {
+    package mutating func arrive(_ item: @autoclosure () -> Item) -> Bool {
         guard commits == limits.commits else {
             commits += 1
             return true
         }
-        waiting.append(item)
+        waiting.append(item())
         return false
     }
+
+    /// Of those that wait, the one that came last.
+    package var newest: Item? { waiting.last }
 
     /// A commit has ended. Returns the items of the one that takes its place, the oldest first; none where nobody waits.
     package mutating func next() -> [Item] {
