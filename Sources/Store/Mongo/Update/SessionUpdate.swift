@@ -9,7 +9,9 @@ import System
 ///   dropped, `t` when, and `p`, true where a standby told it.
 /// - `recent_ops`: the last operations, as `OperationRecord` has them. A repeated operation is known by it, and so is
 ///   what each of several that came together has dropped.
-struct SessionUpdate: Sendable {
+///
+/// (A class, since the closures that write its parts would each copy its members.)
+final class SessionUpdate: Sendable {
     enum Kind: Sendable {
         case append(key: IdempotencyKey?)
         /// Does nothing where there is a session.
