@@ -13,18 +13,15 @@ struct SessionExpressions: Sendable {
     private let expiryStage: [UInt8]?
 
     init(limits: StoreLimits) {
-        guard limits.ttlSeconds > 0 else {
-            (expired, isAlive, expiryStage) = (nil, nil, nil)
-            return
-        }
-        let expired = """
+        let expired = limits.ttlSeconds <= 0 ? nil : """
             {"$and": [{"$lte": ["$updated_at", {"$subtract": ["$$NOW", \(limits.ttlSeconds * 1000)]}]},
                       {"$eq": [{"$type": "$updated_at"}, "date"]}]}
             """
-        self.expired = JSONToBSON.document(expired)
-        isAlive = JSONToBSON.document("{\"$not\": [\(expired)]}")
-        expiryStage = JSONToBSON.document(
-            "{\"$replaceWith\": {\"$cond\": [\(expired), {\"_id\": \"$_id\"}, \"$$ROOT\"]}}")
+        self.expired = expired.map { JSONToBSON.document($0) }
+        isAlive = expired.map { JSONToBSON.document("{\"$not\": [\($0)]}") }
+        expiryStage = expired.map {
+            JSONToBSON.document("{\"$replaceWith\": {\"$cond\": [\($0), {\"_id\": \"$_id\"}, \"$$ROOT\"]}}")
+        }
     }
 
     /// Writes the stages of an update: an expired session is emptied, and then changed as a new one is.

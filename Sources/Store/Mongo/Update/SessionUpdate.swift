@@ -74,10 +74,7 @@ final class SessionUpdate: Sendable {
 
     /// Whether the document is to stay as it is.
     private func condition(_ writer: inout BSONWriter) {
-        if case .create = kind {
-            writer.elements(of: SessionExpressions.exists)
-            return
-        }
+        if case .create = kind { return writer.elements(of: SessionExpressions.exists) }
         writer.array("$or") { alternatives in
             alternatives.expression("$gte") { arguments in
                 arguments.expression("$indexOfBytes") { arguments in
@@ -97,14 +94,19 @@ final class SessionUpdate: Sendable {
     // MARK: The change
 
     private func changed(_ writer: inout BSONWriter) {
-        guard key != nil else {
-            writer.merging { members(&$0) }
-            return
-        }
+        guard key != nil else { return merged(&writer) }
         // The key's entry tells how many messages there are then.
         writer.document("$let") { writer in
             writer.document("vars") { $0.document("all") { messages(&$0) } }
-            writer.document("in") { $0.merging { members(&$0) } }
+            writer.document("in") { merged(&$0) }
+        }
+    }
+
+    /// The document as it is, with members put into it.
+    private func merged(_ writer: inout BSONWriter) {
+        writer.array("$mergeObjects") { parts in
+            parts.string("$$ROOT")
+            parts.document { members(&$0) }
         }
     }
 
@@ -119,7 +121,7 @@ final class SessionUpdate: Sendable {
             terms.raw(.document, SessionExpressions.sequence)
             terms.int64(Int64(sequenceStep))
         }
-        writer.document("recent_ops") { recentOperations(&$0) }
+        recentOperations(&writer)
         if let key { recentKeys(&writer, adding: key) }
     }
 
@@ -131,10 +133,7 @@ final class SessionUpdate: Sendable {
     private func messages(_ writer: inout BSONWriter) {
         let places = limits.maxMessages - batch.count
         let room = limits.maxSessionBytes - batch.byteCount
-        guard isAppend, places > 0, room > 0 else {
-            writer.raw("$literal", .array, batch.array)
-            return
-        }
+        guard isAppend, places > 0, room > 0 else { return writer.raw("$literal", .array, batch.array) }
         writer.array("$concatArrays") { parts in
             parts.document { writer in
                 writer.document("$let") { writer in
@@ -161,7 +160,7 @@ final class SessionUpdate: Sendable {
     }
 
     private func recentOperations(_ writer: inout BSONWriter) {
-        writer.array("$substrBytes") { arguments in
+        writer.expression("recent_ops", "$substrBytes") { arguments in
             arguments.expression("$concat") { parts in
                 parts.string(operation.bytes)
                 parts.raw(.document, SessionExpressions.prior)
@@ -204,16 +203,6 @@ final class SessionUpdate: Sendable {
             terms.document { $0.string("$size", "$$all") }
         }
         writer.string("t", "$$NOW")
-    }
-}
-
-extension BSONWriter {
-    /// The document as it is, with members put into it.
-    fileprivate mutating func merging(_ members: (inout BSONWriter) -> Void) {
-        array("$mergeObjects") { parts in
-            parts.string("$$ROOT")
-            parts.document(members)
-        }
     }
 }
 
