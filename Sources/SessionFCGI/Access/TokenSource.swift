@@ -54,11 +54,7 @@ enum TokenSource: Equatable, Sendable {
 
     private static func fault(of tokens: [String]) -> String? {
         if tokens.isEmpty { return "holds no token" }
-        for token in tokens {
-            if token.isEmpty || !token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
-                return "a token consists of printable ASCII characters without spaces"
-            }
-        }
-        return nil
+        let areUsable = tokens.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy { (0x21...0x7E).contains($0) } }
+        return areUsable ? nil : "a token consists of printable ASCII characters without spaces"
     }
 }

@@ -46,36 +46,35 @@ final class Exchange: @unchecked Sendable {
     ///   - timeout: how long the whole request may take to arrive.
     ///   - maximumBodyBytes: a longer body is not kept.
     func read(from connection: Int32, within timeout: Duration, maximumBodyBytes: Int) -> Reading {
-        RecordGuard.watching { readGuarded(from: connection, within: timeout, maximumBodyBytes: maximumBodyBytes) }
-    }
-
-    private func readGuarded(from connection: Int32, within timeout: Duration, maximumBodyBytes: Int) -> Reading {
-        begin(connection, timeout: timeout)
-        defer { endIO() }
-        cfcgi_lend_connection(request, connection)
-        guard FCGX_Accept_r(request) == 0 else { return .closed }
-        // Parameters that break off between two of them are no failure to libfcgi.
-        guard FCGX_GetError(request.pointee.in) == 0 else {
-            abandon()
-            return .closed
+        RecordGuard.watching {
+            begin(connection, timeout: timeout)
+            defer { endIO() }
+            cfcgi_lend_connection(request, connection)
+            guard FCGX_Accept_r(request) == 0 else { return .closed }
+            // Parameters that break off between two of them are no failure to libfcgi.
+            guard FCGX_GetError(request.pointee.in) == 0 else {
+                abandon()
+                return .closed
+            }
+            var received = Request(method: "", target: [], id: "")
+            let parameters = Parameters(request.pointee.envp, into: &received)
+            let body = readBody(declaredLength: parameters.contentLength, limit: maximumBodyBytes)
+            guard request.pointee.role == FCGI_RESPONDER else {
+                let problem = Problem(501, "The worker answers to FastCGI's responder role only.")
+                return .refused(problem, requestID: received.id)
+            }
+            switch body {
+            case .bytes(let bytes): received.body = .bytes(bytes)
+            case .tooLarge: received.body = .tooLarge
+            case .mismatch:
+                let problem = Problem(400, "The body does not have the length that Content-Length names.")
+                return .refused(problem, requestID: received.id)
+            case .broken:
+                abandon()
+                return .closed
+            }
+            return .request(received)
         }
-        var received = Request(method: "", target: [], id: "")
-        let parameters = Parameters(request.pointee.envp, into: &received)
-        let body = readBody(declaredLength: parameters.contentLength, limit: maximumBodyBytes)
-        guard request.pointee.role == FCGI_RESPONDER else {
-            return .refused(Problem(501, "The worker answers to FastCGI's responder role only."), requestID: received.id)
-        }
-        switch body {
-        case .bytes(let bytes): received.body = .bytes(bytes)
-        case .tooLarge: received.body = .tooLarge
-        case .mismatch:
-            let problem = Problem(400, "The body does not have the length that Content-Length names.")
-            return .refused(problem, requestID: received.id)
-        case .broken:
-            abandon()
-            return .closed
-        }
-        return .request(received)
     }
 
     /// Sends an answer and ends the exchange. Returns the connection when it is to be kept; it is closed else.

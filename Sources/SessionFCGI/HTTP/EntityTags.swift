@@ -20,18 +20,16 @@ enum EntityTags: Equatable {
             Problem(400, "\(field) must be * or a list of entity tags in double quotes.", field: field)
         }
         var tags: [Tag] = []
-        while true {
+        repeat {
             let isWeak = rest.hasPrefix("W/")
             if isWeak { rest = rest.dropFirst(2) }
             guard rest.first == "\"", let end = rest.dropFirst().firstIndex(of: "\"") else { throw refusal() }
             tags.append(Tag(isWeak: isWeak, opaque: String(rest[rest.index(after: rest.startIndex)..<end])))
             rest = rest[rest.index(after: end)...].trimming(while: Self.isSpace)
-            if rest.isEmpty { break }
-            guard rest.first == "," else { throw refusal() }
+            guard rest.isEmpty || rest.first == "," else { throw refusal() }
             // A list may hold empty elements (RFC 9110, section 5.6.1).
             while rest.first == "," { rest = rest.dropFirst().trimming(while: Self.isSpace) }
-            if rest.isEmpty { break }
-        }
+        } while !rest.isEmpty
         self = .tags(tags)
     }
 
