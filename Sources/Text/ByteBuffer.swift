@@ -51,9 +51,7 @@ public struct ByteBuffer: Sendable, Equatable {
 
     /// Overwrites four bytes that were appended before, for a length that is known only afterwards.
     public mutating func replace(at offset: Int, withLittleEndian value: Int32) {
-        for index in 0..<4 {
-            bytes[offset + index] = UInt8(truncatingIfNeeded: value >> Int32(8 * index))
-        }
+        for index in 0..<4 { bytes[offset + index] = UInt8(truncatingIfNeeded: value >> Int32(8 * index)) }
     }
 
     public mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }

@@ -154,19 +154,15 @@ package struct JSONReader: Sendable {
         let start = position
         _ = take(UInt8(ascii: "-"))
         if !take(UInt8(ascii: "0")) {
-            guard skipDigits() > 0 else { throw error(.invalidNumber) }
+            try expectDigits()
         } else if position < end, bytes[position].isDigit {
             throw error(.invalidNumber)
         }
-        if take(UInt8(ascii: ".")) {
-            guard skipDigits() > 0 else { throw error(.invalidNumber) }
-        }
+        if take(UInt8(ascii: ".")) { try expectDigits() }
         if position < end, bytes[position] | 0x20 == UInt8(ascii: "e") {
             position += 1
-            if position < end, bytes[position] == UInt8(ascii: "+") || bytes[position] == UInt8(ascii: "-") {
-                position += 1
-            }
-            guard skipDigits() > 0 else { throw error(.invalidNumber) }
+            if !take(UInt8(ascii: "+")) { _ = take(UInt8(ascii: "-")) }
+            try expectDigits()
         }
         // Up to five characters there is room for neither 35 digits nor an exponent over 6144.
         if position - start > 5, !DecimalNumber(bytes[start..<position]).fitsDecimal128 {
@@ -174,10 +170,10 @@ package struct JSONReader: Sendable {
         }
     }
 
-    private mutating func skipDigits() -> Int {
+    private mutating func expectDigits() throws(JSONError) {
         let start = position
         while position < end, bytes[position].isDigit { position += 1 }
-        return position - start
+        guard position > start else { throw error(.invalidNumber) }
     }
 
     // MARK: Strings
@@ -317,9 +313,7 @@ package struct JSONReader: Sendable {
         guard take(byte) else { throw error(position < end ? .unexpectedByte : .unexpectedEnd) }
     }
 
-    private func error(_ reason: JSONError.Reason) -> JSONError {
-        JSONError(reason: reason, offset: position)
-    }
+    private func error(_ reason: JSONError.Reason) -> JSONError { JSONError(reason: reason, offset: position) }
 }
 
 /// The names of one object, to find one that appears twice. Few names are compared one by one; many go into

@@ -8,12 +8,7 @@ enum MongoDriver {
 
     private static let isInitialized: Bool = {
         mongoc_init()
-        mongoc_log_set_handler(
-            { level, domain, message, _ in
-                guard let message else { return }
-                MongoDriver.log(
-                    level, domain: domain.map { String(cString: $0) } ?? "", message: String(cString: message))
-            }, nil)
+        mongoc_log_set_handler({ level, domain, message, _ in MongoDriver.log(level, domain, message) }, nil)
         return true
     }()
 
@@ -23,8 +18,10 @@ enum MongoDriver {
         _ = isInitialized
     }
 
-    private static func log(_ level: mongoc_log_level_t, domain: String, message: String) {
-        guard let logger = logger.withLock({ $0 }) else { return }
+    private static func log(
+        _ level: mongoc_log_level_t, _ domain: UnsafePointer<CChar>?, _ message: UnsafePointer<CChar>?
+    ) {
+        guard let message, let logger = logger.withLock({ $0 }) else { return }
         let ours: Logger.Level = switch level {
         case MONGOC_LOG_LEVEL_ERROR, MONGOC_LOG_LEVEL_CRITICAL: .error
         case MONGOC_LOG_LEVEL_WARNING: .warning
@@ -35,6 +32,9 @@ enum MongoDriver {
         }
         logger.log(
             level: ours, "The MongoDB driver reports",
-            metadata: ["mongo.domain": .string(domain), "mongo.message": .string(message)])
+            metadata: [
+                "mongo.domain": "\(domain.map { String(cString: $0) } ?? "")",
+                "mongo.message": "\(String(cString: message))",
+            ])
     }
 }

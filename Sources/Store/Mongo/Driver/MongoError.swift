@@ -5,24 +5,17 @@ import CMongoC
 /// It never carries a server's own words: those of error 13 repeat the whole command, messages included.
 struct MongoError: Error {
     /// libmongoc's domain, or the server's.
-    enum Domain: Equatable {
-        case server, writeConcern, network, authentication, pool, reply, other(UInt32)
-    }
+    enum Domain: Equatable { case server, writeConcern, network, authentication, pool, reply, other(UInt32) }
 
     let domain: Domain
-    let code: Int
+    var code = 0
     /// Fit for the log: no credentials, no content.
     let description: String
     /// Whether the server says that the same command may succeed elsewhere or later.
-    private let isTransient: Bool
+    var isTransient = false
+}
 
-    init(domain: Domain, code: Int = 0, description: String) {
-        self.domain = domain
-        self.code = code
-        self.description = description
-        isTransient = false
-    }
-
+extension MongoError {
     init(_ error: bson_error_t, reply: BSONDocument?) {
         let code = Int(error.code)
         self.code = code

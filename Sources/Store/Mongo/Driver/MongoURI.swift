@@ -43,9 +43,7 @@ package struct MongoURI: Sendable, Equatable {
         for option in defaults where !mongoc_uri_has_option(uri, option.name) {
             mongoc_uri_set_option_as_int32(uri, option.name, option.value)
         }
-        for option in overriding {
-            mongoc_uri_set_option_as_int32(uri, option.name, option.value)
-        }
+        for option in overriding { mongoc_uri_set_option_as_int32(uri, option.name, option.value) }
         // Any worker is to read what another has just written, whatever the address says of reads.
         let primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY)
         defer { mongoc_read_prefs_destroy(primary) }
