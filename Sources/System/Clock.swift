@@ -6,9 +6,7 @@ package struct Timestamp: Sendable, Hashable, Comparable {
 
     package init(milliseconds: Int64) { self.milliseconds = milliseconds }
 
-    package static func < (left: Timestamp, right: Timestamp) -> Bool {
-        left.milliseconds < right.milliseconds
-    }
+    package static func < (left: Timestamp, right: Timestamp) -> Bool { left.milliseconds < right.milliseconds }
 
     /// The time so many seconds later, held to what a BSON date can say: another writer may have left any date.
     package func advanced(bySeconds seconds: Int) -> Timestamp {

@@ -51,9 +51,7 @@ package final class Poller: Sendable {
         try control(EPOLL_CTL_ADD, listener.descriptor, events, tag: Self.listenerTag)
     }
 
-    package func unwatch(_ listener: ListeningSocket) {
-        epoll_ctl(epoll, EPOLL_CTL_DEL, listener.descriptor, nil)
-    }
+    package func unwatch(_ listener: ListeningSocket) { epoll_ctl(epoll, EPOLL_CTL_DEL, listener.descriptor, nil) }
 
     /// Hands a connection over until its peer says something.
     package func park(_ connection: Int32, isNew: Bool) throws(SystemCallError) {

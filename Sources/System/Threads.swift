@@ -9,9 +9,7 @@ package final class Threads: Sendable {
 
     package init() {}
 
-    deinit {
-        precondition(handles.withLock(\.isEmpty), "threads were dropped that nobody has joined")
-    }
+    deinit { precondition(handles.withLock(\.isEmpty), "threads were dropped that nobody has joined") }
 
     private final class Body {
         let run: @Sendable () -> Void

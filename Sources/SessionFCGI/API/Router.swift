@@ -19,9 +19,7 @@ struct Router: Sendable {
         fileprivate let resource: RouteTable.Resource?
 
         /// Whether answering may make the thread wait for a store.
-        var asksStore: Bool {
-            if case .route(let route, _) = place { route.asksStore } else { false }
-        }
+        var asksStore: Bool { if case .route(let route, _) = place { route.asksStore } else { false } }
 
         /// The path's template, for the log.
         var template: StaticString { resource?.path.text ?? "-" }

@@ -17,7 +17,6 @@ final class LogOutput: Sendable {
     private static let gatheredBytes = 32_768
 
     private let format: Format
-    private let clock = SystemClock()
     private let gathered = Mutex(ByteBuffer(capacity: LogOutput.gatheredBytes))
     /// Held while lines are written, so that they keep their order; has the buffer that is not gathered in.
     private let writing = Mutex(ByteBuffer(capacity: LogOutput.gatheredBytes))
@@ -26,7 +25,7 @@ final class LogOutput: Sendable {
 
     /// Writes a line, whose fields the closure adds.
     func write(_ level: Logger.Level, _ message: some Collection<UInt8>, _ addFields: (inout LogLine) -> Void) {
-        var line = LogLine(level, message, at: clock.now, in: format)
+        var line = LogLine(level, message, at: SystemClock().now, in: format)
         addFields(&line)
         line.end()
         let isDue = gathered.withLock { gathered in

@@ -192,8 +192,7 @@ final class Worker: Sendable {
         let response = router.respond(at: job.destination)
         requestLog.record(
             method: job.method, route: job.destination.template, id: job.requestID, response, since: job.received)
-        let isHead = job.method == "HEAD"
-        send(response, id: job.requestID, isHead: isHead, over: job.exchange, of: job.connection)
+        send(response, id: job.requestID, isHead: job.method == "HEAD", over: job.exchange, of: job.connection)
     }
 
     private func send(_ response: Response, id: String, isHead: Bool, over exchange: Exchange, of connection: Int32) {

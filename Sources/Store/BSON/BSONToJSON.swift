@@ -138,7 +138,5 @@ struct BSONToJSON {
 }
 
 extension ArraySlice<UInt8> {
-    fileprivate var isUTF8: Bool {
-        (try? UTF8Span(validating: span)) != nil
-    }
+    fileprivate var isUTF8: Bool { (try? UTF8Span(validating: span)) != nil }
 }

@@ -129,9 +129,7 @@ struct BSONArrayWriter {
     private var count = 0
 
     /// Takes the bytes out of `other`, so that they are not copied when both would hold them.
-    fileprivate init(taking other: inout BSONWriter) {
-        swap(&writer, &other)
-    }
+    fileprivate init(taking other: inout BSONWriter) { swap(&writer, &other) }
 
     mutating func document(_ write: (inout BSONWriter) -> Void) {
         begin(.document)

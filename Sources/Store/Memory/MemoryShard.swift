@@ -11,7 +11,7 @@ struct MemoryShard: Sendable {
         var createdAt: Timestamp
         var updatedAt: Timestamp
         /// When it was last updated, in the store's own count of changes.
-        var version: UInt64
+        var version: UInt64 = 0
         var keys: [KeyRecord] = []
         fileprivate var older: Int?
         fileprivate var newer: Int?
@@ -20,7 +20,6 @@ struct MemoryShard: Sendable {
             self.id = id
             createdAt = now
             updatedAt = now
-            version = 0
         }
 
         /// The bytes that the session takes up: its arrays, their headers, and its places in the shard's own

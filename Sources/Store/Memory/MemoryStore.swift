@@ -205,9 +205,7 @@ package final class MemoryStore: SessionStore {
     }
 
     private func removeExpired(from sessions: inout MemoryShard, at now: Timestamp) {
-        while let oldest = sessions.oldest, isExpired(oldest.updatedAt, at: now) {
-            remove(oldest.id, from: &sessions)
-        }
+        while let oldest = sessions.oldest, isExpired(oldest.updatedAt, at: now) { remove(oldest.id, from: &sessions) }
     }
 
     @discardableResult

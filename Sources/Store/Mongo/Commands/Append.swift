@@ -40,8 +40,7 @@ extension SessionCollection {
         health.adjustCount(by: reply.documents("upserted").count)
 
         var images: [ArraySlice<UInt8>: SessionImage] = [:]
-        let states = try run(statesCommand(updates), .read)
-        for document in states.firstBatch {
+        for document in try run(statesCommand(updates), .read).firstBatch {
             if let id = document.string("_id") { images[id] = SessionImage(document) }
         }
         return updates.enumerated().map { index, update in

@@ -16,9 +16,7 @@ extension SessionCollection {
                 writer.string("_id", id.bytes)
                 if let takenAt {
                     writer.document("updated_at") { writer in
-                        writer.document("$not") {
-                            $0.date("$gt", takenAt.advanced(bySeconds: Self.deletionMargin))
-                        }
+                        writer.document("$not") { $0.date("$gt", takenAt.advanced(bySeconds: Self.deletionMargin)) }
                     }
                 }
                 filterAlive(&writer)

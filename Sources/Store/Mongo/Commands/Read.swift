@@ -18,9 +18,7 @@ extension SessionCollection {
     /// the server's clock to within a round trip, and that clock may be set.
     private static let expiryMargin = 60
 
-    private enum Life {
-        case alive, expired, tooNearToCall
-    }
+    private enum Life { case alive, expired, tooNearToCall }
 
     /// What has become of a session by the server's clock as the worker knows it.
     private func life(of found: Found) -> Life {

@@ -95,4 +95,5 @@ final class SessionCollection: Sendable {
 enum MongoCommand {
     static let hello = BSONWriter.document { $0.int32("hello", 1) }
     static let buildInfo = BSONWriter.document { $0.int32("buildInfo", 1) }
+    static let ping = BSONWriter.document { $0.int32("ping", 1) }
 }

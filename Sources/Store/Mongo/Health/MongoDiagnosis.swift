@@ -45,11 +45,10 @@ extension MongoStore {
     }
 
     private static func latency(_ client: borrowing MongoClient, _ database: String) throws(MongoError) -> Int {
-        let ping = BSONWriter.document { $0.int32("ping", 1) }
         var best = Duration.seconds(60)
         for _ in 0..<3 {
             let start = ContinuousClock.now
-            _ = try client.command(ping, on: database, .read)
+            _ = try client.command(MongoCommand.ping, on: database, .read)
             best = min(best, start.duration(to: .now))
         }
         return Int(best / .microseconds(1))
