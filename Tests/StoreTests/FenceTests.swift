@@ -38,7 +38,7 @@ import Testing
         Ban(folder: "SessionFCGI/Logging/", modules: ["Store"]),
         Ban(folder: "Store/Model/", modules: ["Glibc"]),
         Ban(folder: "Store/Contract/", modules: ["Glibc"]),
-        Ban(folder: "Store/GroupCommit/", modules: ["Glibc"]),
+        Ban(folder: "Store/GroupCommit", modules: ["Glibc"]),
         Ban(folder: "Store/Outage/", modules: ["Glibc"]),
     ]
 
