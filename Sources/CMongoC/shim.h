@@ -22,7 +22,7 @@ static inline const char *cmongoc_error_message(const bson_error_t *error) {
  */
 static inline uint8_t *cmongoc_command(
     mongoc_client_t *client, const char *database, const uint8_t *command, size_t command_length, bool is_write,
-    bool waits_for_journal, bool waits_for_majority, uint32_t *reply_length, bool *succeeded, bson_error_t *error) {
+    bool waits_for_journal, bool waits_for_majority, const char *read_concern, uint32_t *reply_length, bool *succeeded, bson_error_t *error) {
     bson_t request;
     bson_t reply;
     *reply_length = 0;
@@ -43,7 +43,15 @@ static inline uint8_t *cmongoc_command(
         *succeeded = mongoc_client_write_command_with_opts(client, database, &request, &options, &reply, error);
         bson_destroy(&options);
     } else {
-        *succeeded = mongoc_client_read_command_with_opts(client, database, &request, NULL, NULL, &reply, error);
+        bson_t options = BSON_INITIALIZER;
+        bson_t concern;
+        if (read_concern) {
+            BSON_APPEND_DOCUMENT_BEGIN(&options, "readConcern", &concern);
+            BSON_APPEND_UTF8(&concern, "level", read_concern);
+            bson_append_document_end(&options, &concern);
+        }
+        *succeeded = mongoc_client_read_command_with_opts(client, database, &request, NULL, &options, &reply, error);
+        bson_destroy(&options);
     }
     return bson_destroy_with_steal(&reply, true, reply_length);
 }

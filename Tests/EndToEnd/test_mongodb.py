@@ -1,57 +1,13 @@
-"""What holds on MongoDB only: workers that share sessions, other writers, indexes, and the commands."""
+"""What holds on MongoDB only: what requests cost there, other writers, indexes, and the commands."""
 
-import concurrent.futures
 import datetime
-import threading
+import signal
 
 import bson
 import pytest
 
 from client import path_of, user
-from processes import free_port, run, wait_until
-
-
-@pytest.fixture
-def pair(serve, mongod, database):
-    """Two workers on one database, each behind an nginx of its own."""
-    return [serve(name=name, **mongod.settings(database)) for name in ("first", "second")]
-
-
-def test_what_one_worker_writes_another_reads_at_once(pair, session_id):
-    written = []
-    for number in range(20):
-        written.append(user(str(number)))
-        pair[number % 2].append(session_id, written[-1])
-        assert pair[1 - number % 2].messages(session_id) == written
-    first, second = pair
-    tag = first("GET", path_of(session_id)).headers["etag"]
-    assert second("GET", path_of(session_id), headers={"If-None-Match": tag}).status == 304
-    new = {"messages": [user("new")]}
-    assert second("PUT", path_of(session_id), new, headers={"If-Match": tag}).status == 200
-    assert first("PUT", path_of(session_id), new, headers={"If-Match": tag}).status == 412
-    assert first.messages(session_id) == [user("new")]
-    assert first("DELETE", path_of(session_id)).status == 204
-    assert second("GET", path_of(session_id)).status == 404
-
-
-def test_one_key_sent_over_two_workers_at_once_appends_once(pair, session_id):
-    together = threading.Barrier(12)
-
-    def append(number):
-        together.wait()
-        return pair[number % 2].append(session_id, user("a"), headers={"Idempotency-Key": "key-1"})
-
-    with concurrent.futures.ThreadPoolExecutor(12) as pool:
-        answers = list(pool.map(append, range(12)))
-    assert len({answer.body for answer in answers}) == 1
-    assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
-    assert pair[0].messages(session_id) == [user("a")]
-
-
-def test_appends_over_two_workers_at_once_lose_nothing(pair, session_id):
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: pair[number % 2].append(session_id, user(str(number))), range(30)))
-    assert {message["content"] for message in pair[0].messages(session_id)} == {str(number) for number in range(30)}
+from processes import Mongod, free_port, initiate, primary_of, run, wait_until
 
 
 # What reads and writes cost
@@ -286,3 +242,34 @@ def test_the_cleanup_command_says_why_it_cannot(tmp_path):
     assert done.returncode == 1
     assert done.stderr.strip()
     assert "secret" not in done.stdout + done.stderr
+
+
+# What a primary tells whose majority has left it
+
+
+def test_a_read_shows_only_what_a_majority_has(serve, started):
+    members = [started(Mongod, "--replSet", "three", name=f"member-{number}") for number in range(3)]
+    initiate("three", members)
+    primary = wait_until(lambda: primary_of(members), "a primary")
+    with primary.client() as client:
+        # It is to stay the primary for as long as the others are stopped.
+        config = client.admin.command("replSetGetConfig")["config"]
+        config["settings"]["electionTimeoutMillis"] = 60_000
+        config["version"] += 1
+        client.admin.command("replSetReconfig", config)
+    uri = f"mongodb://{','.join(member.address for member in members)}/?replicaSet=three"
+    site = serve(MONGO_URI=uri)
+    plain = serve(name="plain", MONGO_URI=uri + "&readConcernLevel=local")
+    site.append("s", user("everywhere"))
+    with primary.client(w=1) as client:
+        others = [member for member in members if member is not primary]
+        for member in others:
+            member.signal(signal.SIGSTOP)
+        alone = {"$push": {"messages": user("alone")}}
+        assert client.pharmai.sessions.update_one({"_id": "s"}, alone).modified_count == 1
+        assert site.messages("s") == [user("everywhere")]
+        # What the address says wins.
+        assert plain.messages("s") == [user("everywhere"), user("alone")]
+        for member in others:
+            member.signal(signal.SIGCONT)
+        wait_until(lambda: site.messages("s") == [user("everywhere"), user("alone")], "a majority has it")

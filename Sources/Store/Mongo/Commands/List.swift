@@ -85,7 +85,7 @@ extension SessionCollection {
             writer.int32("batchSize", Int32(clamping: limit))
             writer.boolean("singleBatch", true)
         }
-        return try run(command, .read).firstBatch.compactMap { document in
+        return try run(command, reading).firstBatch.compactMap { document in
             guard let id = document.string("_id"), let updatedAt = document.date("updated_at") else { return nil }
             let summary = SessionID(id).map { id in
                 SessionSummary(

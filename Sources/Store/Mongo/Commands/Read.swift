@@ -33,7 +33,7 @@ extension SessionCollection {
     private typealias Found = (session: Session, hasUpdateDate: Bool)
 
     private func find(_ id: SessionID, last: Int?, withExpiry: Bool) throws(StoreError) -> Found? {
-        let reply = try run(findCommand(id, last: last, withExpiry: withExpiry), .read)
+        let reply = try run(findCommand(id, last: last, withExpiry: withExpiry), reading)
         guard let document = reply.firstBatch.first, document.boolean("expired") != true else { return nil }
         do {
             return try session(id, from: document, isPart: last != nil)

@@ -85,6 +85,14 @@ final class SessionCollection: Sendable {
     /// How writes are sent. What the address says of it wins.
     var write: MongoClient.Kind { .write(uri.namesWriteConcern ? .standard : health.writeConcern) }
 
+    /// How sessions are read: where writes wait for a majority, only what a majority has is seen. A primary that its
+    /// majority has left would tell what nobody acknowledges, and what goes away when it steps down. What the address
+    /// says of it wins.
+    var reading: MongoClient.Kind {
+        if let level = uri.readConcern { return .readAt(level: level) }
+        return !uri.namesWriteConcern && health.writeConcern == .majority ? .readAt(level: "majority") : .read
+    }
+
     /// Writes the elements of a filter that holds for living sessions only.
     func filterAlive(_ writer: inout BSONWriter) {
         if let isAlive = expressions.isAlive { writer.raw("$expr", .document, isAlive) }

@@ -4,8 +4,10 @@ import Synchronization
 /// A connection to MongoDB, lent to one thread at a time.
 struct MongoClient: ~Copyable {
     /// How the driver treats a command that fails for reasons of the network: both kinds are sent once more.
-    enum Kind: Equatable {
+    enum Kind {
         case read
+        /// A read that sees what has this level of durability (MongoDB manual, "Read Concern").
+        case readAt(level: String)
         case write(WriteConcern)
     }
 
@@ -30,8 +32,13 @@ struct MongoClient: ~Copyable {
         var error = bson_error_t()
         var length: UInt32 = 0
         var succeeded = false
+        let (concern, level): (WriteConcern?, String?) = switch kind {
+        case .read: (nil, nil)
+        case .readAt(let level): (nil, level)
+        case .write(let concern): (concern, nil)
+        }
         let reply = cmongoc_command(
-            handle, database, command, command.count, kind != .read, kind == .write(.journal), kind == .write(.majority),
+            handle, database, command, command.count, concern != nil, concern == .journal, concern == .majority, level,
             &length, &succeeded, &error)
         defer { bson_free(reply) }
         let document = BSONDocument(Array(UnsafeBufferPointer(start: reply, count: Int(length))))

@@ -11,8 +11,12 @@ package struct MongoURI: Sendable, Equatable {
     typealias Options = [(name: String, value: Int32)]
 
     private let text: String
+    /// Whether connections are to be encrypted.
+    let usesTLS: Bool
     /// Whether the address says how durable a write is to be.
     let namesWriteConcern: Bool
+    /// What the address says of how durable what is read is to be.
+    let readConcern: String?
 
     package init(_ text: String) throws(MongoURIError) {
         // libmongoc reads up to the first NUL.
@@ -25,6 +29,8 @@ package struct MongoURI: Sendable, Equatable {
         let concern = mongoc_uri_get_write_concern(uri)
         namesWriteConcern = mongoc_write_concern_get_w(concern) != MONGOC_WRITE_CONCERN_W_DEFAULT
             || mongoc_write_concern_journal_is_set(concern)
+        readConcern = mongoc_read_concern_get_level(mongoc_uri_get_read_concern(uri)).map { String(cString: $0) }
+        usesTLS = mongoc_uri_get_tls(uri)
         mongoc_uri_destroy(uri)
         self.text = text
     }
@@ -48,6 +54,10 @@ package struct MongoURI: Sendable, Equatable {
         let primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY)
         defer { mongoc_read_prefs_destroy(primary) }
         mongoc_uri_set_read_prefs_t(uri, primary)
+        // Commands such as hello take none; those that read sessions name it themselves.
+        let none = mongoc_read_concern_new()
+        defer { mongoc_read_concern_destroy(none) }
+        mongoc_uri_set_read_concern(uri, none)
         if mongoc_uri_get_appname(uri) == nil { mongoc_uri_set_appname(uri, "session-fcgi") }
         return body(uri)
     }

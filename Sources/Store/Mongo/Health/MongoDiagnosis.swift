@@ -32,7 +32,7 @@ extension MongoStore {
                 _ = try sessions.probe(client)
             }
         } catch {
-            diagnosis.problem = error.advice
+            diagnosis.problem = error.advice(usesTLS: sessions.uri.usesTLS)
         }
         return diagnosis
     }
@@ -57,9 +57,11 @@ extension MongoStore {
 
 extension MongoError {
     /// The error, and which setting to look at.
-    var advice: String { "\(description). \(hint)" }
+    func advice(usesTLS: Bool) -> String {
+        "\(description). \(hint(usesTLS))"
+    }
 
-    private var hint: String {
+    private func hint(_ usesTLS: Bool) -> String {
         if domain == .authentication || (domain == .server && (code == 18 || code == 8000)) {
             return "The server does not take the user name or password in MONGO_URI "
                 + "(or authSource names the wrong database)."
@@ -68,7 +70,9 @@ extension MongoError {
             return "The server asks for a user with the role readWrite on MONGO_DATABASE: "
                 + "put its name and password into MONGO_URI."
         }
-        let text = description.lowercased()
+        var text = description.lowercased()
+        // A server without TLS may hang up before libmongoc can say so.
+        if usesTLS, text.contains("closed") { text += " tls" }
         let hint = Self.hints.first { $0.words.contains(where: text.contains) }?.hint
         return hint ?? "Check MONGO_URI."
     }
