@@ -28,19 +28,8 @@ public struct ByteBuffer: Sendable, Equatable {
 
     @usableFromInline
     mutating func append(digitsOf value: Int64) {
-        if value < 0 { append(UInt8(ascii: "-")) }
-        var rest = value.magnitude
-        var count = 1
-        while rest >= 10 {
-            rest /= 10
-            count += 1
-        }
-        bytes.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: count))
-        rest = value.magnitude
-        for index in stride(from: bytes.count - 1, through: bytes.count - count, by: -1) {
-            bytes[index] += UInt8(truncatingIfNeeded: rest % 10)
-            rest /= 10
-        }
+        if (0...9).contains(value) { return append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value)) }
+        append(String(value))
     }
 
     /// Little-endian, as BSON has its integers.

@@ -50,6 +50,19 @@ package struct JSONReader: Sendable {
         return value
     }
 
+    /// Reads values that are joined by commas, as an array has them between its brackets: each has all levels of depth.
+    package mutating func readSequence() throws(JSONError) -> [JSONValue] {
+        var values: [JSONValue] = []
+        skipWhitespace()
+        guard position < end else { return [] }
+        repeat {
+            values.append(try readValue(depth: 1))
+            skipWhitespace()
+        } while take(UInt8(ascii: ","))
+        guard position == end else { throw error(.trailingBytes) }
+        return values
+    }
+
     /// The members of an object that this reader has read, in their order.
     package func members(of object: JSONValue) -> [JSONMember] {
         var reader = JSONReader(bytes, in: object.range)
