@@ -17,12 +17,13 @@ let package = Package(
         .systemLibrary(name: "CBSON", pkgConfig: "libbson-1.0", providers: [.apt(["libbson-dev"])]),
         .systemLibrary(
             name: "CMongoC", pkgConfig: "libmongoc-1.0", providers: [.apt(["libmongoc-dev"])]),
+        .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "System", dependencies: ["CLinux"]),
         .target(name: "Text", dependencies: ["System"]),
         .target(
             name: "Store",
             dependencies: [
-                "CBSON", "CMongoC", "System", "Text",
+                "CBSON", "CMongoC", "CSQLite", "System", "Text",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -35,7 +36,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(name: "TestSupport", dependencies: ["Store", "System", "Text"], path: "Tests/Support"),
-        .testTarget(name: "SystemTests", dependencies: ["System"]),
+        .testTarget(name: "SystemTests", dependencies: ["System", "TestSupport"]),
         .testTarget(name: "TextTests", dependencies: ["System", "TestSupport", "Text"]),
         .testTarget(name: "StoreTests", dependencies: ["Store", "System", "TestSupport", "Text"]),
         .testTarget(

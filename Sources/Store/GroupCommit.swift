@@ -8,44 +8,56 @@ import System
 /// for all of them; there are no threads beside those that submit.
 package final class GroupCommit<Item: CommitItem & Sendable, Output: Sendable, Failure: Error>: Sendable {
     private let queue: Mutex<CommitQueue<Waiter>>
+    private let enter: @Sendable () throws(Failure) -> Void
     private let commit: @Sendable ([Item]) -> [Result<Output, Failure>]
     private let endsAll: @Sendable (Failure) -> Bool
 
     /// - Parameters:
     ///   - endsAll: whether a failure that all items of a commit have had is also that of those that wait, who would
     ///     find the same one after another.
+    ///   - enter: waits for its turn where others commit, too; what comes meanwhile goes along. Where it throws, nothing
+    ///     is carried out.
     ///   - commit: carries items out, and says of each what became of it, in their order.
     package init(
         limits: CommitLimits, endsAll: @escaping @Sendable (Failure) -> Bool,
+        enter: @escaping @Sendable () throws(Failure) -> Void = { () throws(Failure) in },
         commit: @escaping @Sendable ([Item]) -> [Result<Output, Failure>]
     ) {
         queue = Mutex(CommitQueue(limits: limits))
         self.endsAll = endsAll
+        self.enter = enter
         self.commit = commit
     }
 
     /// Has an item carried out, alone or together with others, and blocks until it is.
     package func submit(_ item: Item) throws(Failure) -> Output {
-        // An item that goes alone needs no waiter.
-        let waiter = queue.withLock { $0.arrive(Waiter(item)) ? nil : $0.newest }
-        guard let waiter else { return try lead([item], others: []) }
+        let waiter = Waiter(item)
+        if queue.withLock({ $0.arrive(waiter) }) { return try lead([waiter]) }
         switch waiter.wait() {
         case .done(let result): return try result.get()
-        case .lead(let others): return try lead([item] + others.map(\.item), others: others)
+        case .lead(let group): return try lead(group)
         }
     }
 
     /// Carries out a group, the first of which is the caller's own, and hands over to those that wait.
-    private func lead(_ items: [Item], others: ArraySlice<Waiter>) throws(Failure) -> Output {
-        let results = commit(items)
-        precondition(results.count == items.count)
+    private func lead(_ group: [Waiter]) throws(Failure) -> Output {
+        var group = group
+        let results: [Result<Output, Failure>]
+        do throws(Failure) {
+            try enter()
+            queue.withLock { $0.fill(&group) }
+            results = commit(group.map(\.item))
+        } catch {
+            results = group.map { _ in .failure(error) }
+        }
+        precondition(results.count == group.count)
         let isEnd = results.allSatisfy { if case .failure(let failure) = $0 { endsAll(failure) } else { false } }
         if isEnd, case .failure(let failure) = results[0] {
             for waiter in queue.withLock({ $0.takeAll() }) { waiter.finish(.done(.failure(failure))) }
         }
         let next = queue.withLock { $0.next() }
-        next.first?.finish(.lead(next.dropFirst()))
-        for (waiter, result) in zip(others, results.dropFirst()) { waiter.finish(.done(result)) }
+        next.first?.finish(.lead(next))
+        for (waiter, result) in zip(group, results).dropFirst() { waiter.finish(.done(result)) }
         return try results[0].get()
     }
 
@@ -55,8 +67,8 @@ package final class GroupCommit<Item: CommitItem & Sendable, Output: Sendable, F
 
         enum Outcome {
             case done(Result<Output, Failure>)
-            /// The item is to be carried out by its own thread, together with these.
-            case lead(ArraySlice<Waiter>)
+            /// The item's own thread is to carry out this group, of which it is the first.
+            case lead([Waiter])
         }
 
         let item: Item
@@ -114,17 +126,14 @@ package struct CommitQueue<Item: CommitItem> {
     package init(limits: CommitLimits) { self.limits = limits }
 
     /// Whether the item is to be committed now, by itself; if not, it waits for a group.
-    package mutating func arrive(_ item: @autoclosure () -> Item) -> Bool {
+    package mutating func arrive(_ item: Item) -> Bool {
         guard commits == limits.commits else {
             commits += 1
             return true
         }
-        waiting.append(item())
+        waiting.append(item)
         return false
     }
-
-    /// Of those that wait, the one that came last.
-    package var newest: Item? { waiting.last }
 
     /// A commit has ended. Returns the items of the one that takes its place, the oldest first; none where nobody waits.
     package mutating func next() -> [Item] {
@@ -133,9 +142,14 @@ package struct CommitQueue<Item: CommitItem> {
             return []
         }
         var group = [oldest]
-        var keys: Set<Item.Key> = []
-        if let key = oldest.commitKey { keys.insert(key) }
-        var bytes = oldest.byteCount
+        fill(&group)
+        return group
+    }
+
+    /// Adds to a group that is not being committed yet those that wait and may go along.
+    package mutating func fill(_ group: inout [Item]) {
+        var keys = Set(group.compactMap(\.commitKey))
+        var bytes = group.reduce(0) { $0 + $1.byteCount }
         var staying: Deque<Item> = []
         while let item = waiting.first, group.count < limits.items, bytes + item.byteCount <= limits.bytes {
             waiting.removeFirst()
@@ -148,7 +162,6 @@ package struct CommitQueue<Item: CommitItem> {
         }
         staying.append(contentsOf: waiting)
         waiting = staying
-        return group
     }
 
     /// Takes away all that wait.

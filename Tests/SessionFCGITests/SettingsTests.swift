@@ -21,7 +21,7 @@ import Testing
         let uri = try MongoURI("mongodb://host")
         #expect(
             mongo.store
-                == .mongo(.init(uri: uri, database: "pharmai", collection: "sessions", standbyBytes: 134_217_728)))
+                == .mongo(.init(uri: uri, database: "pharmai", collection: "sessions", standby: .memory(maxBytes: 134_217_728))))
         #expect(settings.limits.maxMessages == 30 && settings.limits.ttlSeconds == 604_800)
         #expect(settings.limits.maxSessionBytes == 8_388_608)
         #expect(settings.requestLimits.maxMessageBytes == 262_144 && settings.requestLimits.maxBodyBytes == 1_048_576)
@@ -44,7 +44,7 @@ import Testing
             Issue.record("the store is not MongoDB")
             return
         }
-        #expect(plan.standbyBytes == nil)
+        #expect(plan.standby == nil)
     }
 
     @Test func `a URI that libmongoc does not take is a fault where it is used`() {
@@ -121,6 +121,6 @@ import Testing
         ])
         for (name, value) in settings.summary { #expect(!value.contains("s3c"), "\(name)=\(value)") }
         #expect(settings.summary.first?.value.hasPrefix("mongodb") == true)
-        #expect(settings.summary.count == 16)
+        #expect(settings.summary.count == 18)
     }
 }

@@ -17,6 +17,7 @@ final class OutageSimulation: @unchecked Sendable {
         var losses = 0
         var recoveries = 0
         var replays = 0
+        var restarts = 0
         var failedReplays = 0
         var partialAnswers = 0
         var wholeAnswers = 0
@@ -36,7 +37,8 @@ final class OutageSimulation: @unchecked Sendable {
     private var generator: SeededGenerator
     private let clock = ManualClock()
     private let primary: FaultyRemote
-    private let standby: MemoryStandby
+    private let standby: any Standby
+    private let restart: () throws -> Void
     private let store: OutageStore
     /// A standby that is often full. The primary does not freeze then: what it makes late of an operation that nobody
     /// has taken follows changes that were made after it.
@@ -48,15 +50,30 @@ final class OutageSimulation: @unchecked Sendable {
     /// What has happened, where one seed is run alone.
     private var trace: [String] = []
 
-    init(_ seed: UInt64) {
+    /// - Parameter folder: where the standby keeps its file; nil for one in memory.
+    init(_ seed: UInt64, in folder: StateFolder? = nil) throws {
         generator = SeededGenerator(seed)
         isSmall = Int.random(in: 0..<4, using: &generator) == 0
         let maxBytes = isSmall ? Int.random(in: 10_000...40_000, using: &generator) : 1 << 28
         primary = FaultyRemote(clock: clock)
-        standby = MemoryStandby(limits: StoreLimits(maxMessages: 10_000), maxBytes: maxBytes, clock: clock)
-        sessions = clients.indices.map { SessionModel("own-\($0)", .owned(by: $0), viewBytes: maxBytes / 4) }
-        sessions.append(SessionModel("shared", .appendedTo, viewBytes: maxBytes / 4))
-        sessions.append(SessionModel("wild", .anything, viewBytes: maxBytes / 4))
+        let limits = StoreLimits(maxMessages: 10_000)
+        let viewBytes: Int
+        if let folder {
+            let standby = try RestartingStandby { [clock] in
+                try SQLiteStandby(
+                    in: try folder.directory(), target: "primary", limits: limits, maxBytes: maxBytes, clock: clock)
+            }
+            self.standby = standby
+            restart = standby.restart
+            viewBytes = limits.maxSessionBytes
+        } else {
+            standby = MemoryStandby(limits: limits, maxBytes: maxBytes, clock: clock)
+            restart = {}
+            viewBytes = maxBytes / 4
+        }
+        sessions = clients.indices.map { SessionModel("own-\($0)", .owned(by: $0), viewBytes: viewBytes) }
+        sessions.append(SessionModel("shared", .appendedTo, viewBytes: viewBytes))
+        sessions.append(SessionModel("wild", .anything, viewBytes: viewBytes))
         let (start, began) = (ContinuousClock.now, clock.now)
         store = OutageStore(
             primary: primary, standby: standby,
@@ -102,6 +119,10 @@ final class OutageSimulation: @unchecked Sendable {
                 note("health check: \(primary.healthCheck, default: "true to the facts")")
             case 3...5: look()
             case 6...8: try replay()
+            case 9 where standby.isDurable:
+                note("restart")
+                tally.restarts += 1
+                try restart()
             default: try letClientAct()
             }
         } catch let violation as Violation {
@@ -138,7 +159,7 @@ final class OutageSimulation: @unchecked Sendable {
         case .failed: tally.failedReplays += 1
         case .nothing: break
         }
-        for session in sessions where !standby.holds(session.id) { session.known = .nothing }
+        for session in sessions where try !standby.holds(session.id) { session.known = .nothing }
     }
 
     private func heal() throws {
@@ -221,7 +242,7 @@ final class OutageSimulation: @unchecked Sendable {
         }
         switch result {
         case .success(let answer):
-            try hold(answer.isPartial == (answer.source == .memory), "what \(answer.source) says is partial or not")
+            try hold(answer.isPartial == (answer.source == standby.kind), "what \(answer.source) says is partial or not")
             if answer.isPartial { tally.partialAnswers += 1 } else { tally.wholeAnswers += 1 }
             try session.take(answer.value, to: request)
             session.acknowledge(request, of: client)

@@ -214,7 +214,7 @@ import Testing
         let fixture = try Fixture()
         fixture.primary.fault = .unreachable
         for number in 0..<3 { try fixture.append("\(number)", to: "s\(number)") }
-        #expect(fixture.events == [.primaryLost(reason: "unreachable", hasStandby: true)])
+        #expect(fixture.events == [.primaryLost(reason: "unreachable", standby: .memory)])
         try fixture.heal()
         try waitUntil("the return is told") { fixture.events.count > 1 }
         guard case .primaryRecovered(let pending) = fixture.events.last else {

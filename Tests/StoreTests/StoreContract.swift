@@ -1,27 +1,34 @@
-import Store
 import System
 import TestSupport
 import Testing
 
+@testable import Store
+
 /// The ways of keeping sessions to which the contract applies, each as the routes have it.
 enum ServiceUnderTest: String, CaseIterable, Sendable {
-    case memory, mongo
-    /// MongoDB with memory as its standby.
-    case outage
-    /// The same, where MongoDB cannot be reached and memory answers for it.
-    case outageWithoutPrimary
+    case memory, sqlite, mongo
+    /// MongoDB with memory as its standby, or with a file.
+    case outage, outageOnDisk
+    /// The same, where MongoDB cannot be reached and the standby answers for it.
+    case outageWithoutPrimary, outageOnDiskWithoutPrimary
 
     /// For rules that hold always.
     static let all = allCases
     /// For rules of which a part can be decided only where all that there is of a session can be seen.
-    static let whole: [ServiceUnderTest] = [.memory, .mongo, .outage]
+    static let whole: [ServiceUnderTest] = [.memory, .sqlite, .mongo, .outage, .outageOnDisk]
     /// For what is true instead where it cannot.
-    static let partial: [ServiceUnderTest] = [.outageWithoutPrimary]
+    static let partial: [ServiceUnderTest] = [.outageWithoutPrimary, .outageOnDiskWithoutPrimary]
 
     var isPartial: Bool { Self.partial.contains(self) }
 
     /// The kind of store that its answers are from.
-    var source: StoreKind { [.memory, .outageWithoutPrimary].contains(self) ? .memory : .mongodb }
+    var source: StoreKind {
+        switch self {
+        case .memory, .outageWithoutPrimary: .memory
+        case .sqlite, .outageOnDiskWithoutPrimary: .sqlite
+        case .mongo, .outage, .outageOnDisk: .mongodb
+        }
+    }
 
     func make(_ limits: StoreLimits = StoreLimits()) throws -> ServiceFixture {
         switch self {
@@ -30,6 +37,13 @@ enum ServiceUnderTest: String, CaseIterable, Sendable {
             return ServiceFixture(
                 MemoryStore(limits: limits, maxBytes: Self.maxBytes, clock: clock),
                 letTimePass: { clock.advance(seconds: $0) })
+        case .sqlite:
+            let (clock, folder) = (ManualClock(), try StateFolder())
+            let store = try SQLiteStore(in: try folder.directory(), limits: limits, clock: clock)
+            try store.start()
+            return ServiceFixture(
+                store, letTimePass: { clock.advance(seconds: $0) },
+                tearDown: { withExtendedLifetime(folder) { store.close() } })
         case .mongo:
             let database = try MongoDatabase()
             let store = try database.store(limits)
@@ -37,30 +51,50 @@ enum ServiceUnderTest: String, CaseIterable, Sendable {
             return ServiceFixture(
                 store, letTimePass: { try database.letTimePass($0) }, alignDates: { try database.alignDates() },
                 tearDown: { store.close() })
-        case .outage:
-            let database = try MongoDatabase()
-            let primary = try database.store(limits)
-            try primary.start()
-            let standby = MemoryStandby(limits: limits, maxBytes: Self.maxBytes)
-            let service = OutageStore(primary: primary, standby: standby) { _ in }
-            try service.start()
-            try waitUntil("the primary is reachable") { service.status.primary == .reachable }
-            return ServiceFixture(
-                service, letTimePass: { try database.letTimePass($0) }, alignDates: { try database.alignDates() },
-                tearDown: {
-                    _ = service.close(within: .zero) {}
-                    primary.close()
-                })
+        case .outage: return try Self.outage(MemoryStandby(limits: limits, maxBytes: Self.maxBytes), limits)
+        case .outageOnDisk:
+            let folder = try StateFolder()
+            let standby = try SQLiteStandby(
+                in: try folder.directory(), target: "primary", limits: limits, maxBytes: Self.maxBytes)
+            return try Self.outage(standby, in: folder, limits)
         case .outageWithoutPrimary:
             let clock = ManualClock()
-            let service = OutageStore(
-                primary: FaultyRemote(.unreachable, limits: limits, clock: clock),
-                standby: MemoryStandby(limits: limits, maxBytes: Self.maxBytes, clock: clock)
-            ) { _ in }
-            try service.start()
-            return ServiceFixture(
-                service, letTimePass: { clock.advance(seconds: $0) }, tearDown: { _ = service.close(within: .zero) {} })
+            let standby = MemoryStandby(limits: limits, maxBytes: Self.maxBytes, clock: clock)
+            return try Self.withoutPrimary(standby, clock, limits)
+        case .outageOnDiskWithoutPrimary:
+            let (clock, folder) = (ManualClock(), try StateFolder())
+            let standby = try SQLiteStandby(
+                in: try folder.directory(), target: "primary", limits: limits, maxBytes: Self.maxBytes, clock: clock)
+            return try Self.withoutPrimary(standby, in: folder, clock, limits)
         }
+    }
+
+    private static func outage(
+        _ standby: some Standby, in folder: StateFolder? = nil, _ limits: StoreLimits
+    ) throws -> ServiceFixture {
+        let database = try MongoDatabase()
+        let primary = try database.store(limits)
+        try primary.start()
+        let service = OutageStore(primary: primary, standby: standby) { _ in }
+        try service.start()
+        try waitUntil("the primary is reachable") { service.status.primary == .reachable }
+        return ServiceFixture(
+            service, letTimePass: { try database.letTimePass($0) }, alignDates: { try database.alignDates() },
+            tearDown: {
+                withExtendedLifetime(folder) { _ = service.close(within: .zero) {} }
+                primary.close()
+            })
+    }
+
+    private static func withoutPrimary(
+        _ standby: some Standby, in folder: StateFolder? = nil, _ clock: ManualClock, _ limits: StoreLimits
+    ) throws -> ServiceFixture {
+        let primary = FaultyRemote(.unreachable, limits: limits, clock: clock)
+        let service = OutageStore(primary: primary, standby: standby) { _ in }
+        try service.start()
+        return ServiceFixture(
+            service, letTimePass: { clock.advance(seconds: $0) },
+            tearDown: { withExtendedLifetime(folder) { _ = service.close(within: .zero) {} } })
     }
 
     private static let maxBytes = 256 << 20

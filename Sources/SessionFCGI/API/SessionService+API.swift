@@ -42,8 +42,7 @@ extension Problem {
         case .tooLarge(let limit):
             self.init(413, "The messages are larger than a session may be (\(limit) bytes).", limit: limit)
         case .full:
-            self.init(
-                503, "The store takes no more messages until it has written those it holds to MongoDB.", retryAfter: 5)
+            self.init(503, "The store has no room for more messages now.", retryAfter: 5)
         case .unavailable(let reason):
             self.init(503, "The session store cannot be reached. Try again.", retryAfter: 2)
             cause = reason

@@ -4,8 +4,8 @@ import Store
 
 struct Cleanup: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Deletes sessions from MongoDB that were not updated for some days.",
-        discussion: "Does what POST /admin/cleanup-sessions does, in batches that leave the collection to others.")
+        abstract: "Deletes sessions that were not updated for some days.",
+        discussion: "Does what POST /admin/cleanup-sessions does, in batches that leave the store to others.")
 
     @Option(help: "How long a session must not have been updated, in days from 1 to 36500.")
     var days: Int
@@ -22,15 +22,17 @@ struct Cleanup: ParsableCommand {
     func run() throws {
         try exiting {
             let settings = try settingsOptions.load()
-            guard case .mongo(let plan) = settings.store else {
+            let output = LogOutput(format: settings.logFormat)
+            let logger = Logger(label: "session-fcgi") { _ in LineLogHandler(logLevel: .warning, output: output) }
+            let store: any SessionStore
+            switch settings.store {
+            case .memory:
                 throw ConfigurationError(faults: [
                     "SESSION_STORE: there is nothing to clean up from outside a worker that keeps sessions in memory"
                 ])
+            case .sqlite(let directory): store = try SQLiteStore(in: directory, limits: settings.limits)
+            case .mongo(let plan): store = MongoStore(plan, limits: settings.limits, maxConnections: 1, logger: logger)
             }
-            let output = LogOutput(format: settings.logFormat)
-            let logger = Logger(label: "session-fcgi") { _ in LineLogHandler(logLevel: .warning, output: output) }
-            let store = MongoStore(plan, limits: settings.limits, maxConnections: 1, logger: logger)
-            defer { store.close() }
             do throws(StoreError) {
                 let count = try store.cleanup(olderThanDays: days, dryRun: dryRun) { printError("\($0) so far") }
                 print("\(dryRun ? "Would delete" : "Deleted") \(count) sessions older than \(days) days.")

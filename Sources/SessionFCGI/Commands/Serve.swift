@@ -18,7 +18,7 @@ struct Serve: ParsableCommand {
         transform: Self.address)
     var listen: ListenAddress?
 
-    @Option(help: "How many requests are answered at once. The default is 64 with MongoDB and 8 without.")
+    @Option(help: "How many requests are answered at once. The default is 8 with memory and 64 else.")
     var threads: Int?
 
     @Option(

@@ -10,6 +10,6 @@ struct SessionFCGICommand: ParsableCommand {
             `session-fcgi check` shows and tests them.
             """,
         version: version,
-        subcommands: [Serve.self, Check.self, Cleanup.self]
+        subcommands: [Serve.self, Check.self, Cleanup.self, Journal.self]
     )
 }

@@ -4,12 +4,12 @@ import Store
 /// All of a worker's settings that come from its environment, checked once.
 struct Settings: Sendable {
     enum StoreChoice: String, CaseIterable, Sendable {
-        /// MongoDB when `MONGO_URI` is set, else memory.
+        /// MongoDB when `MONGO_URI` is set, else SQLite when there is a `STATE_DIRECTORY`, else memory.
         case auto
-        case mongodb, memory
+        case mongodb, sqlite, memory
     }
 
-    enum Fallback: String, CaseIterable, Sendable { case memory, off }
+    enum Fallback: String, CaseIterable, Sendable { case disk, memory, off }
 
     var store: StorePlan
     var limits = StoreLimits()
@@ -28,16 +28,27 @@ struct Settings: Sendable {
     init(_ environment: [String: String]) throws(ConfigurationError) {
         var reader = EnvironmentReader(variables: environment)
         let choice = reader.choice("SESSION_STORE", default: StoreChoice.auto)
-        let fallback = reader.choice("MONGO_FALLBACK", default: Fallback.memory)
+        let directory = Self.stateDirectory(&reader)
+        let fallback = reader.choice("MONGO_FALLBACK", default: directory == nil ? Fallback.memory : .disk)
+        let journalMaxBytes = reader.integer("JOURNAL_MAX_BYTES", default: 268_435_456, in: 1 << 20...1 << 50)
         let memoryMaxBytes = reader.integer("MEMORY_MAX_BYTES", default: 268_435_456, in: 1 << 20...1 << 50)
         let address = reader.text("MONGO_URI")
         let database = Self.databaseName(&reader)
         let collection = Self.collectionName(&reader)
+        let usesMongo = choice == .mongodb || choice == .auto
         if choice == .mongodb, address == nil { reader.fault("SESSION_STORE: mongodb needs MONGO_URI") }
-        if let uri = Self.mongoURI(address, isUsed: choice != .memory, &reader), choice != .memory {
-            // Half of the memory stands by, which keeps what is known of sessions and what waits for MongoDB.
-            let standbyBytes = fallback == .memory ? memoryMaxBytes / 2 : nil
-            store = .mongo(.init(uri: uri, database: database, collection: collection, standbyBytes: standbyBytes))
+        if choice == .sqlite, directory == nil { reader.fault("SESSION_STORE: sqlite needs STATE_DIRECTORY") }
+        if fallback == .disk, directory == nil { reader.fault("MONGO_FALLBACK: disk needs STATE_DIRECTORY") }
+        if let uri = Self.mongoURI(address, isUsed: usesMongo, &reader) {
+            let standby: StorePlan.StandbyPlan? = switch fallback {
+            case .disk: directory.map { .disk($0, maxBytes: journalMaxBytes) }
+            // Half for what is known of sessions, half for what waits for MongoDB.
+            case .memory: .memory(maxBytes: memoryMaxBytes / 2)
+            case .off: nil
+            }
+            store = .mongo(.init(uri: uri, database: database, collection: collection, standby: standby))
+        } else if let directory, choice != .memory {
+            store = .sqlite(directory)
         } else {
             store = .memory(maxBytes: memoryMaxBytes)
         }
@@ -64,7 +75,9 @@ struct Settings: Sendable {
             ("MONGO_DATABASE", database),
             ("MONGO_COLLECTION", collection),
             ("SESSION_STORE", "\(choice.rawValue) (\(store.kind.rawValue))"),
+            ("STATE_DIRECTORY", directory?.path ?? "(not set)"),
             ("MONGO_FALLBACK", fallback.rawValue),
+            ("JOURNAL_MAX_BYTES", String(journalMaxBytes)),
             ("MAX_SESSION_MESSAGES", String(limits.maxMessages)),
             ("SESSION_TTL_SECONDS", String(limits.ttlSeconds) + (limits.ttlSeconds == 0 ? " (never)" : "")),
             ("MAX_MESSAGE_BYTES", String(requestLimits.maxMessageBytes)),
@@ -90,6 +103,17 @@ struct Settings: Sendable {
             return try MongoURI(text)
         } catch {
             reader.fault("MONGO_URI: \(error)")
+            return nil
+        }
+    }
+
+    private static func stateDirectory(_ reader: inout EnvironmentReader) -> StateDirectory? {
+        // systemd names several with colons between them.
+        guard let path = reader.text("STATE_DIRECTORY")?.split(separator: ":").first else { return nil }
+        do throws(StateDirectoryError) {
+            return try StateDirectory(String(path))
+        } catch {
+            reader.fault("STATE_DIRECTORY: \(error)")
             return nil
         }
     }

@@ -34,7 +34,11 @@ final class Service {
         tokens = Tokens(admin: settings.adminToken, api: settings.apiTokens)
         let listener = try Self.openListener(options)
         if kind == .memory { try Self.claimForMemory(listener, logger) }
-        stores = StoreAssembly(settings.store, limits: settings.limits, threads: options.threads, logger: logger)
+        do throws(StateDirectoryError) {
+            stores = try StoreAssembly(settings.store, limits: settings.limits, threads: options.threads, logger: logger)
+        } catch {
+            throw ConfigurationError(faults: ["STATE_DIRECTORY: \(error)"])
+        }
         let router = Router(
             stores.sessions, limits: settings.requestLimits, testRoutesEnabled: settings.testRoutesEnabled,
             access: tokens.access)
@@ -133,13 +137,13 @@ final class Service {
         guard try listener.claim() else {
             throw ConfigurationError(faults: [
                 "SESSION_STORE: another worker on this socket keeps sessions in its own memory already, and clients "
-                    + "would see one past or another; set MONGO_URI, or run one worker"
+                    + "would see one past or another; set STATE_DIRECTORY or MONGO_URI, or run one worker"
             ])
         }
         logger.warning(
             """
             Sessions are kept in this worker's memory: they end with it, and no other worker knows them. A pool of \
-            workers needs MONGO_URI.
+            workers needs STATE_DIRECTORY or MONGO_URI.
             """)
     }
 }

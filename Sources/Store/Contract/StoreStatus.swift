@@ -1,5 +1,7 @@
+import System
+
 /// Which kind of store answered.
-package enum StoreKind: String, Sendable { case memory, mongodb }
+package enum StoreKind: String, Sendable { case memory, sqlite, mongodb }
 
 /// Whether a service's primary can be used: the one truth about it, which whoever watches over it decides.
 package enum Reachability: Sendable {
@@ -20,6 +22,10 @@ package struct StoreStatus: Sendable, Equatable {
     package var isReady: Bool
     /// Operations that were acknowledged and wait until the primary has them; nil without a standby.
     package var pendingOperations: Int?
+    /// About how many bytes they take up.
+    package var pendingBytes = 0
+    /// When the oldest of them was taken, where that is known.
+    package var oldestPending: Timestamp?
     /// Whether a standby answers in an unreachable primary's place.
     package var isStandbyInCharge = false
 

@@ -28,6 +28,8 @@ package final class MemoryStandby: Standby {
 
     package var kind: StoreKind { .memory }
 
+    package var isDurable: Bool { false }
+
     package func take(_ operation: Operation) throws(StoreError) -> Outcome {
         guard hasRoom else { throw .full }
         return try lock(of: operation.session).mutex.withLock { _ throws(StoreError) in
@@ -67,7 +69,7 @@ package final class MemoryStandby: Standby {
         count.load(ordering: .acquiring) > 0 ? queue.withLock { $0.lease() } : nil
     }
 
-    package func settle(_ lease: Lease, applied: Int) throws(StoreError) {
+    package func settle(_ lease: Lease, applied: Int, refusal: StoreError?) throws(StoreError) {
         try lock(of: lease.session).mutex.withLock { _ throws(StoreError) in
             let isDone = queue.withLock { queue in
                 defer { count.store(queue.count, ordering: .releasing) }
@@ -80,7 +82,7 @@ package final class MemoryStandby: Standby {
     package var backlog: Backlog {
         let view = view.status
         return Backlog(
-            operations: count.load(ordering: .acquiring), sessions: view.activeSessions,
+            operations: count.load(ordering: .acquiring), bytes: queue.withLock(\.bytes), sessions: view.activeSessions,
             hasRoom: hasRoom && view.isReady)
     }
 

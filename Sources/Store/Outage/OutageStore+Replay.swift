@@ -14,14 +14,18 @@ extension OutageStore {
         do throws(StoreError) {
             guard let lease = try standby.lease() else { return .nothing }
             var applied = 0
-            let end = Result { () throws(StoreError) in
-                for operation in lease.operations {
+            var failure: StoreError?
+            for operation in lease.operations where failure == nil && !isClosing.load(ordering: .acquiring) {
+                do throws(StoreError) {
                     try replay(operation)
                     applied += 1
+                } catch {
+                    failure = error
                 }
             }
-            try standby.settle(lease, applied: applied)
-            try end.get()
+            let refusal = failure.flatMap { $0.isUnavailability ? nil : $0 }
+            try standby.settle(lease, applied: applied, refusal: refusal)
+            if let failure { throw failure }
             return .applied
         } catch {
             do throws(StoreError) {

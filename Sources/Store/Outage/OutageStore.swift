@@ -18,7 +18,7 @@ package final class OutageStore: SessionService {
     private let lossWakeup = Wakeup()
     /// Signalled when there may be something to replay.
     let replayWakeup = Wakeup()
-    private let isClosing = Atomic<Bool>(false)
+    let isClosing = Atomic<Bool>(false)
     private let threads = Threads()
 
     /// - Parameters:
@@ -95,6 +95,8 @@ package final class OutageStore: SessionService {
         var status = primary.status
         let backlog = standby?.backlog
         status.pendingOperations = backlog?.operations
+        status.pendingBytes = backlog?.bytes ?? 0
+        status.oldestPending = backlog?.oldest
         guard !isReachable else {
             // A connection that has just been lost may be back before a request has noticed.
             status.primary = .reachable
@@ -150,7 +152,7 @@ package final class OutageStore: SessionService {
         switch action {
         case .announceLoss:
             lossWakeup.signal()
-            report(.primaryLost(reason: reason, hasStandby: standby != nil))
+            report(.primaryLost(reason: reason, standby: standby?.kind))
         case .announceRecovery:
             report(.primaryRecovered(pending: standby?.backlog.operations ?? 0))
             replayWakeup.signal()
@@ -179,16 +181,16 @@ package final class OutageStore: SessionService {
         for _ in 0..<Self.replayThreads { try threads.start { self.replay() } }
     }
 
-    /// Waits until nothing waits in the standby any more or the time is over, and then ends the background threads:
-    /// operations that are just being given to the primary are finished first. Nothing is taken from then on. Returns
-    /// how many operations wait still.
+    /// Waits until nothing waits any more in a standby that ends with this process, or the time is over. Then ends the
+    /// background threads: operations that are just being given to the primary are finished first. Nothing is taken from
+    /// then on. Returns how many operations are lost.
     /// - Parameter whileWaiting: called some fifty times a second until then.
     package func close(within timeout: Duration, whileWaiting: () -> Void) -> Int {
         let deadline = ContinuousClock.now + timeout
-        if let pending = standby?.backlog.operations, pending > 0 {
+        if let standby, !standby.isDurable, case let pending = standby.backlog.operations, pending > 0 {
             report(.closingWithBacklog(pending: pending))
             let pause = Wakeup()
-            while let standby, standby.backlog.operations > 0, .now < deadline {
+            while standby.backlog.operations > 0, .now < deadline {
                 whileWaiting()
                 pause.wait(for: .milliseconds(20))
             }
@@ -197,7 +199,8 @@ package final class OutageStore: SessionService {
         lossWakeup.signal()
         replayWakeup.signal()
         threads.join(whileWaiting: whileWaiting)
-        return standby?.backlog.operations ?? 0
+        guard let standby, !standby.isDurable else { return 0 }
+        return standby.backlog.operations
     }
 
     private func watch() {
@@ -233,7 +236,8 @@ package final class OutageStore: SessionService {
 
 /// What an operator should know of an outage.
 package enum OutageEvent: Sendable, Equatable {
-    case primaryLost(reason: String, hasStandby: Bool)
+    /// `standby` is what keeps operations meanwhile, nil where they are refused.
+    case primaryLost(reason: String, standby: StoreKind?)
     case primaryRecovered(pending: Int)
     /// A call has failed though the primary is reachable. It is not told of each.
     case callFailed(reason: String)

@@ -1,3 +1,5 @@
+import System
+
 /// What takes operations while a primary is unreachable, knows what they make of their sessions, and keeps them until
 /// the primary has them. Used from many threads at once.
 ///
@@ -6,6 +8,9 @@
 package protocol Standby: Sendable {
     /// Which kind of store its answers are from.
     var kind: StoreKind { get }
+
+    /// Whether what waits outlives this process, for another one to replay.
+    var isDurable: Bool { get }
 
     /// Makes a change to what is known of its session, and keeps the operation. An append with a key that is known
     /// here is answered as before, and not kept. Throws `.keyReused`, `.tooLarge`, `.full`, `.unavailable`; nothing
@@ -25,7 +30,8 @@ package protocol Standby: Sendable {
 
     /// Forgets the first `applied` operations of a lease, which the primary has, and with the last that waits also what
     /// is known of the session. The lease ends. Throws `.unavailable`, `.failed`; the operations are leased again then.
-    func settle(_ lease: Lease, applied: Int) throws(StoreError)
+    /// - Parameter refusal: why the primary does not take the next one, where it answers and refuses.
+    func settle(_ lease: Lease, applied: Int, refusal: StoreError?) throws(StoreError)
 
     /// What waits, without asking anybody.
     var backlog: Backlog { get }
@@ -51,7 +57,11 @@ package struct Lease: Sendable {
 package struct Backlog: Sendable, Equatable {
     /// How many operations wait.
     package var operations: Int
+    /// About what they take up.
+    package var bytes: Int
     /// Of how many sessions something is known.
     package var sessions: Int
+    /// When the oldest of the operations was taken; nil where that is not known.
+    package var oldest: Timestamp?
     package var hasRoom: Bool
 }

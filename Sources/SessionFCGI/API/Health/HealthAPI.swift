@@ -1,4 +1,5 @@
 import Store
+import System
 import Text
 
 /// What monitors ask.
@@ -16,14 +17,23 @@ struct HealthAPI: RouteFamily {
 
     private func health(_ call: Call) -> Response {
         let status = sessions.status
-        let isWhole = status.primary != .unreachable && status.pendingOperations ?? 0 == 0
+        // Of a primary's moments the standby takes care; a store by itself has none.
+        let serves = status.primary == .notConfigured ? status.isReady : status.primary == .reachable
+        let isWhole = serves && status.pendingOperations ?? 0 == 0
         var response = Response.json { writer in
             writer.string("status", isWhole ? "ok" : "degraded")
             writer.string("mongodb", status.primary.text)
             writer.integer("active_sessions", status.activeSessions)
             writer.string("store", status.kind.rawValue)
             writer.integer("ttl_seconds", status.ttlSeconds)
-            if let pending = status.pendingOperations { writer.integer("pending_operations", pending) }
+            if let pending = status.pendingOperations {
+                writer.integer("pending_operations", pending)
+                writer.integer("pending_bytes", status.pendingBytes)
+                if let oldest = status.oldestPending {
+                    let age = SystemClock().now.milliseconds - oldest.milliseconds
+                    writer.integer("oldest_pending_seconds", max(0, age / 1000))
+                }
+            }
             writer.string("version", version)
             writer.integer("uptime_seconds", (ContinuousClock.now - startedAt).components.seconds)
         }
