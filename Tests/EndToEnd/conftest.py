@@ -11,9 +11,10 @@ from processes import BINARY, Mongod, Nginx, Worker
 
 
 def pytest_collection_modifyitems(items):
-    """What nginx makes of HTTP and TLS is the same on either store: on MongoDB one of them is enough."""
-    twice = {"shared": "mongodb", "both": "http"}.items()
-    items[:] = [item for item in items if not (hasattr(item, "callspec") and twice <= item.callspec.params.items())]
+    """What nginx makes of HTTP and TLS is the same on each store: on memory both are tried, on the others one."""
+    again = [{"shared": "mongodb", "both": "http"}.items(), {"shared": "sqlite", "both": "https"}.items()]
+    items[:] = [item for item in items if not (
+        hasattr(item, "callspec") and any(one <= item.callspec.params.items() for one in again))]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -93,13 +94,17 @@ class Shared(NamedTuple):
         return "".join(worker.log_text() for worker in self.workers)
 
 
-@pytest.fixture(scope="session", params=["memory", "mongodb"])
+@pytest.fixture(scope="session", params=["memory", "sqlite", "mongodb"])
 def shared(tmp_path_factory, request):
-    """Workers with default settings, for all tests that leave them as they are: one on memory, then two on MongoDB."""
+    """Workers with default settings, for all tests that leave them as they are: one on memory, then three on one SQLite
+    file, then two on MongoDB."""
     folder = tmp_path_factory.mktemp("shared")
     settings = {"ENABLE_TEST_ROUTES": "true", "LOG_FORMAT": "json"}
     with contextlib.ExitStack() as stack:
         names = ["worker"]
+        if request.param == "sqlite":
+            names = ["first", "second", "third"]
+            settings["STATE_DIRECTORY"] = tmp_path_factory.mktemp("state")
         if request.param == "mongodb":
             names = ["first", "second"]
             mongod = request.getfixturevalue("mongod")
@@ -124,11 +129,21 @@ def both(shared, request):
     return Site(shared.nginx, tls=request.param == "https")
 
 
-@pytest.fixture(params=["memory", "mongodb"])
+@pytest.fixture
+def state(tmp_path):
+    """A folder of a host that its workers share."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(params=["memory", "sqlite", "mongodb"])
 def serve_each(serve, request):
-    """As `serve`, on either store: one worker on memory, then two on MongoDB."""
+    """As `serve`, on each store: one worker on memory, then three on SQLite, then two on MongoDB."""
     if request.param == "memory":
         return serve
+    if request.param == "sqlite":
+        return functools.partial(serve, workers=3, STATE_DIRECTORY=request.getfixturevalue("state"))
     mongod, database = request.getfixturevalue("mongod"), request.getfixturevalue("database")
     return functools.partial(serve, workers=2, **mongod.settings(database))
 

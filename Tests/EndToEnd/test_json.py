@@ -94,7 +94,7 @@ def exactly(text, store="memory"):
     MongoDB keeps a number, not its spelling: 1e2 comes back as 100.0, and -0 as -0.0."""
 
     def number(kind, digits):
-        if store == "memory":
+        if store != "mongodb":
             return kind, digits
         return "fraction" if digits == "-0" else kind, decimal.Decimal(digits)
 

@@ -1,15 +1,16 @@
 """What becomes of a site, and of what it was told, while MongoDB is away."""
 
 import concurrent.futures
-import contextlib
 import signal
 import time
 import uuid
+from typing import NamedTuple
 
 import pytest
 
 from client import path_of, user
 from load import Load
+from outage import BACK, QUICK, health, sessions_of, until, until_lost
 from processes import Mongod, initiate, primary_of, wait_until
 
 
@@ -19,40 +20,35 @@ def mongod(started):
     return started(Mongod, replica_set="breaks")
 
 
+class Standby(NamedTuple):
+    """What takes changes while MongoDB is away: the kind of store that it is, and the settings that choose it."""
+
+    store: str
+    settings: dict
+
+
+@pytest.fixture(params=["memory", "disk"])
+def standby(request):
+    if request.param == "memory":
+        return Standby("memory", {})
+    return Standby("sqlite", {"STATE_DIRECTORY": request.getfixturevalue("state")})
+
+
+def standby_only(kind):
+    return pytest.mark.parametrize("standby", [kind], indirect=True)
+
+
 @pytest.fixture
-def begin(serve):
-    """A worker of few threads on a server. `QUICK` shortens the driver's patience where it is not what is tested."""
+def begin(serve, standby):
+    """A worker of few threads on a server."""
 
     def begin(uri, drain=1, **settings):
-        return serve("--threads", "4", "--drain-seconds", str(drain), MONGO_URI=uri, MAX_SESSION_MESSAGES=1000, **settings)
+        site = serve("--threads", "4", "--drain-seconds", str(drain), MONGO_URI=uri, MAX_SESSION_MESSAGES=1000,
+                     **standby.settings, **settings)
+        site.standby = standby.store
+        return site
 
     return begin
-
-
-QUICK = "&serverSelectionTimeoutMS=500"
-
-
-@contextlib.contextmanager
-def sessions_of(server):
-    with server.client() as client:
-        yield client.pharmai.sessions
-
-
-def health(site):
-    return site("GET", "/health").json()
-
-
-def until(site, seconds=20, **expected):
-    wait_until(lambda: expected.items() <= health(site).items(), f"health tells {expected}", seconds)
-
-
-def until_lost(site):
-    """Uses the database until it is known to be away."""
-    wait_until(lambda: site("POST", "/sessions/probe/messages", user("p")) and health(site)["mongodb"] == "disconnected",
-               "the loss is known")
-
-
-BACK = {"status": "ok", "mongodb": "connected", "store": "mongodb", "pending_operations": 0}
 
 
 # Under load
@@ -62,8 +58,8 @@ def test_absent_at_the_start_then_started(begin, started):
     mongod = started(Mongod, replica_set="breaks", starts=False)
     site = begin(mongod.uri)
     with Load(site.base) as load:
-        load.until(status="degraded", mongodb="disconnected", store="memory")
-        load.until_taken(200, "memory")
+        load.until(status="degraded", mongodb="disconnected", store=site.standby)
+        load.until_taken(200, site.standby)
         mongod.start()
         initiate("breaks", [mongod])
         load.until(**BACK)
@@ -79,7 +75,7 @@ def check_kill_and_restart(site, mongod):
         load.until_taken(200, "mongodb")
         mongod.kill()
         load.until(status="degraded", mongodb="disconnected")
-        load.until_taken(500, "memory")
+        load.until_taken(500, site.standby)
         mongod.start()
         load.until(**BACK)
         load.until_taken(200, "mongodb")
@@ -93,6 +89,7 @@ def test_killed_and_restarted(begin, mongod):
     check_kill_and_restart(begin(mongod.uri), mongod)
 
 
+@standby_only("memory")
 def test_a_server_without_a_replica_set_killed_and_restarted(begin, started):
     # By itself such a server acknowledges what it would lose.
     mongod = started(Mongod)
@@ -105,7 +102,7 @@ def test_frozen_and_thawed(begin, mongod):
         load.until_taken(200, "mongodb")
         mongod.signal(signal.SIGSTOP)
         load.until(status="degraded", mongodb="disconnected")
-        load.until_taken(500, "memory")
+        load.until_taken(500, site.standby)
         mongod.signal(signal.SIGCONT)
         load.until(**BACK)
         load.until_taken(200, "mongodb")
@@ -115,28 +112,29 @@ def test_frozen_and_thawed(begin, mongod):
         load.check_stored(sessions)
 
 
-def test_a_change_that_reached_the_frozen_server_is_not_made_twice(serve, mongod):
-    site = serve("--threads", "18", MONGO_URI=mongod.uri)
+def test_a_change_that_reached_the_frozen_server_is_not_made_twice(serve, mongod, standby):
+    site = serve("--threads", "18", MONGO_URI=mongod.uri, **standby.settings)
     names = [f"s-{number}" for number in range(16)]
     for name in names:
         site.append(name, user("before"))
     mongod.signal(signal.SIGSTOP)
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         stores = list(pool.map(lambda name: site.append(name, user("a")).headers["x-session-store"], names))
-    assert set(stores) == {"memory"}
+    assert set(stores) == {standby.store}
     mongod.signal(signal.SIGCONT)
     until(site, **BACK)
     for name in names:
         assert site.messages(name) == [user("before"), user("a")]
 
 
+@standby_only("memory")
 def test_killed_again_in_the_middle_of_the_replay(begin, mongod):
     site = begin(mongod.uri + QUICK)
     with Load(site.base) as load:
         load.until_taken(50, "mongodb")
         mongod.kill()
         load.until(mongodb="disconnected")
-        load.until_taken(1000, "memory")
+        load.until_taken(1000, site.standby)
         mongod.start()
         wait_until(lambda: load.state["mongodb"] == "connected", "the replay begins")
         mongod.kill()
@@ -149,6 +147,7 @@ def test_killed_again_in_the_middle_of_the_replay(begin, mongod):
         load.check_stored(sessions)
 
 
+@standby_only("memory")
 def test_refused_while_the_database_is_away_if_it_was_asked_for(begin, mongod):
     site = begin(mongod.uri + QUICK, MONGO_FALLBACK="off")
     with Load(site.base) as load:
@@ -186,6 +185,7 @@ def uri_of(members):
     return f"mongodb://{','.join(member.address for member in members)}/?replicaSet=three"
 
 
+@standby_only("memory")
 def test_a_lost_primary_with_a_majority_left(begin, members):
     site = begin(uri_of(members))
     with Load(site.base) as load:
@@ -203,6 +203,7 @@ def test_a_lost_primary_with_a_majority_left(begin, members):
         load.check_stored(sessions)
 
 
+@standby_only("memory")
 def test_a_lost_primary_with_no_majority_left(begin, members):
     site = begin(uri_of(members) + QUICK)
     with Load(site.base) as load:
@@ -212,7 +213,7 @@ def test_a_lost_primary_with_no_majority_left(begin, members):
         for member in lost:
             member.kill()
         load.until(status="degraded", mongodb="disconnected")
-        load.until_taken(500, "memory")
+        load.until_taken(500, site.standby)
         for member in lost:
             member.start()
         load.until(**BACK, seconds=40)
@@ -235,11 +236,11 @@ def test_what_is_known_is_partial_and_what_is_not_is_503(begin, mongod):
     for path in ("/sessions/before", "/sessions/before?last=1"):
         answer = site("GET", path)
         assert answer.status == 200
-        assert answer.headers["x-session-store"] == "memory"
+        assert answer.headers["x-session-store"] == site.standby
         assert answer.json()["partial"] is True
         assert answer.json()["messages"] == [user("added")]
         assert "etag" not in answer.headers
-    assert site("GET", "/sessions/before/messages").headers["x-session-store"] == "memory"
+    assert site("GET", "/sessions/before/messages").headers["x-session-store"] == site.standby
     for path in ("/sessions/unknown", "/sessions/unknown/messages", "/admin/sessions"):
         answer = site("GET", path)
         assert answer.status == 503
@@ -262,7 +263,7 @@ def test_appends_replacements_and_deletions_are_taken_and_kept(begin, mongod):
     mongod.kill()
     until_lost(site)
     site.append("appended", user("a"), user("b"))
-    assert site("PUT", path_of("replaced"), {"messages": [user("a")]}).headers["x-session-store"] == "memory"
+    assert site("PUT", path_of("replaced"), {"messages": [user("a")]}).headers["x-session-store"] == site.standby
     site.append("replaced", user("b"))
     assert site("DELETE", path_of("deleted")).status == 204
     assert site("GET", path_of("deleted")).status == 404
@@ -282,18 +283,19 @@ def test_appends_replacements_and_deletions_are_taken_and_kept(begin, mongod):
     assert "partial" not in answer.json()
 
 
-def test_what_another_worker_has_written_comes_first_and_the_cap_holds(serve, mongod_with_password):
+def test_what_another_host_has_written_comes_first_and_the_cap_holds(serve, mongod_with_password, standby):
     settings = {"MONGO_DATABASE": f"test-{uuid.uuid4()}", "MAX_SESSION_MESSAGES": 4}
     uri = f"mongodb://{{}}:secret-right@{mongod_with_password.address}/?authSource=admin"
     other = serve(name="other", MONGO_URI=uri.format("worker"), **settings)
-    # Refused while the other one is let in: an outage for one worker only.
-    site = serve(name="refused", MONGO_URI=uri.format("late"), **settings)
+    # Refused while the other one is let in: an outage for one host only.
+    late = f"late-{standby.store}"
+    site = serve(name="refused", MONGO_URI=uri.format(late), **standby.settings, **settings)
     for number in range(3):
         site.append("s", user(f"mine {number}"))
         other.append("s", user(f"other {number}"))
     assert health(other)["mongodb"] == "connected"
     with mongod_with_password.client(username="worker", password="secret-right") as client:
-        client.admin.command("createUser", "late", pwd="secret-right", roles=["readWriteAnyDatabase"])
+        client.admin.command("createUser", late, pwd="secret-right", roles=["readWriteAnyDatabase"])
     until(site, **BACK)
     for each in (site, other):
         assert each.messages("s") == [user("other 2"), user("mine 0"), user("mine 1"), user("mine 2")]
@@ -324,7 +326,7 @@ def test_the_old_history_route_stays_200(begin, mongod):
     for name, messages in [("known", [user("a")]), ("unknown", [])]:
         answer = site("GET", f"/session/{name}/history")
         assert answer.status == 200
-        assert answer.headers["x-session-store"] == "memory"
+        assert answer.headers["x-session-store"] == site.standby
         assert {"session_id": name, "message_count": len(messages), "messages": messages}.items() <= answer.json().items()
 
 
@@ -333,6 +335,7 @@ def append(site, number, messages):
     return site("POST", path, {"messages": messages}, headers=keyed)
 
 
+@standby_only("memory")
 @pytest.mark.parametrize("messages", [[user("x" * 250_000)], [user("x")] * 300], ids=["large", "small"])
 def test_new_messages_are_refused_when_memory_is_full_and_those_taken_are_kept(begin, mongod, messages):
     site = begin(mongod.uri + QUICK, MEMORY_MAX_BYTES=8_388_608)
@@ -367,8 +370,8 @@ def test_the_loss_is_warned_of_once_with_its_cause_and_setting(begin, mongod):
 
 def test_refused_credentials_are_named_and_not_shown(begin, mongod_with_password):
     site = begin(f"mongodb://worker:secret-wrong@{mongod_with_password.address}/?authSource=admin")
-    until(site, status="degraded", mongodb="disconnected", store="memory")
-    assert site.append("s", user("a")).headers["x-session-store"] == "memory"
+    until(site, status="degraded", mongodb="disconnected", store=site.standby)
+    assert site.append("s", user("a")).headers["x-session-store"] == site.standby
     warning = next(line for line in site.log_text().splitlines() if "MongoDB cannot be reached" in line)
     assert "uthentication" in warning
     assert "MONGO_URI" in warning
@@ -387,6 +390,7 @@ def stop_with_changes_pending(site):
     return pending
 
 
+@standby_only("memory")
 def test_a_worker_that_stops_writes_what_is_pending_if_the_database_comes_back_in_time(begin, mongod):
     site = begin(mongod.uri + QUICK, drain=30)
     mongod.kill()
@@ -400,6 +404,7 @@ def test_a_worker_that_stops_writes_what_is_pending_if_the_database_comes_back_i
             assert sessions.find_one({"_id": f"s-{number}"})["messages"] == [user("a"), user("b")]
 
 
+@standby_only("memory")
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_worker_that_stops_says_how_many_changes_it_could_not_write(begin, mongod, fault):
     site = begin(mongod.uri + QUICK, drain=2)

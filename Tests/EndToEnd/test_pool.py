@@ -62,15 +62,19 @@ class SharingWorker(PoolWorker):
         super().start()
 
 
-@pytest.fixture(params=["sockets of their own", "one shared socket"])
-def pool(request, started, mongod, tmp_path):
-    """Three workers on one MongoDB behind nginx: `workers, site = pool(**settings)`."""
+@pytest.fixture(params=["sockets of their own", "one shared socket", "one shared socket and SQLite"])
+def pool(request, started, tmp_path):
+    """Three workers on one store behind nginx: `workers, site = pool(**settings)`."""
 
     def begin(edits=(), **settings):
-        settings = {
-            "MONGO_URI": mongod.uri, "MONGO_DATABASE": f"pool-{uuid.uuid4()}", "MAX_SESSION_MESSAGES": 1000, **settings}
+        settings = {"MAX_SESSION_MESSAGES": 1000, **settings}
+        if request.param.endswith("SQLite"):
+            settings["STATE_DIRECTORY"] = request.getfixturevalue("state")
+        else:
+            mongod = request.getfixturevalue("mongod")
+            settings |= {"MONGO_URI": mongod.uri, "MONGO_DATABASE": f"pool-{uuid.uuid4()}"}
         names = ("first", "second", "third")
-        if request.param == "one shared socket":
+        if request.param.startswith("one shared socket"):
             listener = socket.socket(socket.AF_UNIX)
             request.addfinalizer(listener.close)
             listener.bind(str(tmp_path / "shared.sock"))
@@ -195,6 +199,10 @@ def test_no_request_is_lost_while_each_worker_is_restarted_twice(pool):
     assert "Stopping with" not in "".join(worker.log_text() for worker in workers)
 
 
+on_mongodb = pytest.mark.parametrize("pool", ["sockets of their own", "one shared socket"], indirect=True)
+
+
+@on_mongodb
 def test_with_the_times_that_are_shipped_a_worker_drains_within_its_default_time(pool):
     workers, site = pool()
     with Load(site) as load:
@@ -243,6 +251,7 @@ def test_a_killed_worker_costs_the_requests_that_it_held_and_no_other(started, m
             assert site("GET", f"/sessions/{number}-{key}").status == 404
 
 
+@on_mongodb
 def test_tokens_are_changed_under_load_and_no_request_is_refused(pool, tmp_path):
     tokens, admin = tmp_path / "tokens", tmp_path / "admin"
     admin.write_text("first-admin")

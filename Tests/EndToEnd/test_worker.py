@@ -156,6 +156,7 @@ FAULTY = {
     "MONGO_URI": "http://example.org", "SESSION_STORE": "disk", "MONGO_FALLBACK": "maybe", "MAX_SESSION_MESSAGES": "0",
     "SESSION_TTL_SECONDS": "-1", "MAX_MESSAGE_BYTES": "1.5", "MAX_BODY_BYTES": "x", "MEMORY_MAX_BYTES": "1",
     "ENABLE_TEST_ROUTES": "perhaps", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml", "MAX_SESSION_BYTES": "99999999999",
+    "JOURNAL_MAX_BYTES": "1", "STATE_DIRECTORY": "/nonexistent",
 }
 
 
@@ -171,6 +172,8 @@ def test_bad_settings_exit_with_78_and_a_line_for_each(command, tmp_path):
 @pytest.mark.parametrize("settings, name", [
     ({"MAX_SESSION_BYTES": 15 << 20}, "MAX_SESSION_BYTES"),
     ({"SESSION_STORE": "mongodb"}, "SESSION_STORE"),
+    ({"SESSION_STORE": "sqlite"}, "SESSION_STORE"),
+    ({"MONGO_FALLBACK": "disk", "MONGO_URI": "mongodb://127.0.0.1/"}, "MONGO_FALLBACK"),
     ({"ADMIN_TOKEN": "a", "ADMIN_TOKEN_FILE": "/dev/null"}, "ADMIN_TOKEN"),
     ({"API_TOKENS_FILE": "/nonexistent"}, "API_TOKENS_FILE"),
 ])
