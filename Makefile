@@ -2,7 +2,7 @@
 
 BUILD = swift build -c release --product session-fcgi --static-swift-stdlib
 
-.PHONY: build run test package package-test bench bench-parts dependencies test-dependencies bench-dependencies clean
+.PHONY: build run test package package-test container container-test bench bench-parts dependencies test-dependencies bench-dependencies clean
 
 build: dependencies
 	$(BUILD)
@@ -22,6 +22,16 @@ package: build
 package-test: test-dependencies
 	$(BUILD)
 	Tests/Package/run
+
+# An image of the package. CONTAINER_ENGINE=docker where that is what there is.
+container: build
+	rm -rf .build/container
+	PACKAGE_FOLDER=.build/container deploy/package
+	$(or $(CONTAINER_ENGINE),podman) build -f deploy/Containerfile -t session-fcgi .build/container
+
+# The image and a pool of it, with Debian's podman, which takes root and some minutes.
+container-test: build
+	Tests/Container/run
 
 # Figures, not tests. With options: make bench BENCH='--requests --seconds 2 --repetitions 1'
 bench: bench-dependencies

@@ -111,11 +111,16 @@ def test_administration_is_closed_at_the_entrance_and_open_on_a_host(two_hosts):
 
 def test_the_configuration_for_containers_serves(started, tmp_path):
     names = ("worker-1", "worker-2", "worker-3")
-    workers = [started(Worker, name=name) for name in names]
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    workers = [started(Worker, name=name, STATE_DIRECTORY=state) for name in names]
     shutil.copy(ROOT / "deploy/compose/servers.conf", tmp_path / "servers.conf")
     text = (tmp_path / "servers.conf").read_text()
     for worker in workers:
         assert worker.socket.name in text
     nginx = started(Example, "compose/default.conf", [worker.socket for worker in workers], lambda nginx: [
         ("listen 8080;", f"listen 127.0.0.1:{nginx.http_port};"), ("/dev/stdout", "access.log")])
-    assert Site(nginx)("GET", "/health").status == 200
+    site = Site(nginx)
+    for number in range(6):
+        site.append("s", user(str(number)))
+        assert [message["content"] for message in site.messages("s")] == [str(n) for n in range(number + 1)]
