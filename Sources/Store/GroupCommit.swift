@@ -87,7 +87,8 @@ package final class GroupCommit<Item: CommitItem & Sendable, Output: Sendable, F
 
         func wait() -> Outcome {
             semaphore.wait()
-            guard let outcome else { preconditionFailure("a waiter was woken without an outcome") }
+            // A group to lead has the waiter itself in it: kept here, it would keep itself.
+            guard let outcome = outcome.take() else { preconditionFailure("a waiter was woken without an outcome") }
             return outcome
         }
     }
