@@ -53,7 +53,7 @@ private func addContentParts(to suite: BenchmarkSuite) {
 
 /// Routing, the store in memory, and FastCGI; a session is at its cap of 30 messages.
 private func addRequestParts(to suite: BenchmarkSuite) throws {
-    let router = Router(store: MemoryStore(limits: StoreLimits(), maxBytes: 256 << 20))
+    let router = Router(MemoryStore(limits: StoreLimits(), maxBytes: 256 << 20))
     var append = Request(method: "POST", target: Array("/sessions/demo/messages".utf8), id: Sample.requestID)
     append.contentType = "application/json"
     append.body = .bytes(Sample.message)

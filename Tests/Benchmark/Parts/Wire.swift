@@ -30,7 +30,7 @@ final class Wire {
     func roundTrip(_ records: [UInt8]) throws -> Int {
         guard write(webServer, records, records.count) == records.count,
             case .request(let request) = exchange.read(
-                from: worker, within: .seconds(5), maximumBodyBytes: router.options.maxBodyBytes)
+                from: worker, within: .seconds(5), maximumBodyBytes: RequestLimits().maxBodyBytes)
         else { throw Broken() }
         let response = router.respond(to: request)
         let header = response.header(requestID: request.id)
