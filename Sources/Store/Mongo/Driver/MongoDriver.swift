@@ -31,7 +31,7 @@ enum MongoDriver {
         default: .trace
         }
         logger.log(
-            level: ours, "The MongoDB driver reports",
+            level: ours, "The MongoDB driver has a message.",
             metadata: [
                 "mongo.domain": "\(domain.map { String(cString: $0) } ?? "")",
                 "mongo.message": "\(String(cString: message))",

@@ -73,11 +73,11 @@ final class MongoMonitor: Sendable {
             sessions.health.setTTL(seconds: outcome.ttlSeconds)
             if outcome.isRefused, !state.isRefused {
                 logger.warning(
-                    "MongoDB does not let this user manage indexes; give it the role dbAdmin or make the index",
+                    "MongoDB does not let this user manage indexes; give it the role dbAdmin or make the index.",
                     metadata: ["wanted": .string(sessions.indexes.wanted.description)])
             }
             for step in outcome.steps {
-                logger.notice("An index was reconciled", metadata: ["step": .string(step.description)])
+                logger.notice("An index was reconciled.", metadata: ["step": .string(step.description)])
             }
             state = Reconciliation(isDue: false, isRefused: outcome.isRefused)
             return true
@@ -85,7 +85,7 @@ final class MongoMonitor: Sendable {
             state.next = .now + state.pause
             state.pause = min(state.pause * 2, .seconds(60))
             logger.warning(
-                "The indexes could not be put in order; it is tried again",
+                "The indexes could not be put in order; it is tried again.",
                 metadata: ["cause": .string(error.description)])
             return error.domain != .network
         }
