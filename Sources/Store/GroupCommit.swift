@@ -63,7 +63,7 @@ package final class GroupCommit<Item: CommitItem & Sendable, Output: Sendable, F
 
     /// An item that waits for a commit to go with, or for its outcome.
     private final class Waiter: CommitItem, @unchecked Sendable {
-        // `outcome` is written once before the semaphore is signalled, and read once after it was waited for.
+        // `outcome` is set once before the semaphore is signalled, and taken once after it was waited for.
 
         enum Outcome {
             case done(Result<Output, Failure>)
